@@ -186,3 +186,188 @@ CREATE AGGREGATE influence_graph_union(influence_graph) (
     PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE influence_graph_union(influence_graph) IS 'nodes and edges of all graphs, weights added up';
+
+-- 2. Models
+
+CREATE TABLE influence_model (
+    name text PRIMARY KEY,
+    interactions regclass NOT NULL,
+    source name NOT NULL,
+    target name NOT NULL,
+    weight name,
+    at name,
+    kind name,
+    network name,
+    topic name,
+    kind_weights jsonb,
+    network_weights jsonb,
+    half_life interval,
+    pair_weight text NOT NULL,
+    restart text NOT NULL,
+    damping float8 NOT NULL,
+    tolerance float8 NOT NULL,
+    max_iterations int NOT NULL,
+    id_type regtype NOT NULL,
+    scores regclass NOT NULL,
+    history regclass NOT NULL,
+    is_default boolean NOT NULL DEFAULT false,
+    reference float8,
+    c float8,
+    runs bigint NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX influence_model_default ON influence_model (is_default) WHERE is_default;
+COMMENT ON TABLE influence_model IS 'models, as the view influence_models shows them';
+COMMENT ON INDEX influence_model_default IS 'at most one model is the default';
+COMMENT ON COLUMN influence_model.interactions IS 'table or view that interactions are read from';
+COMMENT ON COLUMN influence_model.source IS 'its column of who reacted';
+COMMENT ON COLUMN influence_model.target IS 'its column of whom they reacted to';
+COMMENT ON COLUMN influence_model.id_type IS 'type of user ids: bigint, uuid or text';
+COMMENT ON COLUMN influence_model.scores IS 'table that scores are published in';
+COMMENT ON COLUMN influence_model.history IS 'table of changes of scores';
+COMMENT ON COLUMN influence_model.is_default IS 'meant where no model is named';
+COMMENT ON COLUMN influence_model.reference IS 'greatest influence when the scale was taken: it scores 100';
+COMMENT ON COLUMN influence_model.c IS 'a tenth of the mean influence when the scale was taken';
+COMMENT ON COLUMN influence_model.runs IS 'number of the last run';
+
+CREATE TABLE influence_run (
+    run bigint,
+    model text,
+    mode text NOT NULL,
+    started_at timestamptz NOT NULL,
+    finished_at timestamptz NOT NULL,
+    as_of timestamptz NOT NULL,
+    interactions bigint NOT NULL,
+    skipped bigint NOT NULL,
+    skipped_null bigint NOT NULL,
+    skipped_self bigint NOT NULL,
+    skipped_zero bigint NOT NULL,
+    skipped_future bigint NOT NULL,
+    nodes bigint NOT NULL,
+    edges bigint NOT NULL,
+    iterations int NOT NULL,
+    residual float8 NOT NULL,
+    converged boolean NOT NULL,
+    changed bigint NOT NULL,
+    peak_memory_bytes bigint NOT NULL,
+    workers int NOT NULL,
+    read_ms float8 NOT NULL,
+    build_ms float8 NOT NULL,
+    rank_ms float8 NOT NULL,
+    score_ms float8 NOT NULL,
+    publish_ms float8 NOT NULL,
+    PRIMARY KEY (model, run)
+);
+COMMENT ON TABLE influence_run IS 'runs of models, as the view influence_runs shows them';
+COMMENT ON COLUMN influence_run.mode IS 'full or rescale';
+COMMENT ON COLUMN influence_run.as_of IS 'the time that ages are counted from; later rows are skipped';
+COMMENT ON COLUMN influence_run.interactions IS 'rows read';
+COMMENT ON COLUMN influence_run.skipped IS 'rows that did not count, for any of the next four reasons';
+COMMENT ON COLUMN influence_run.skipped_null IS 'rows without an id, weight or time';
+COMMENT ON COLUMN influence_run.skipped_self IS 'rows whose source is their target';
+COMMENT ON COLUMN influence_run.skipped_zero IS 'rows that weigh nothing';
+COMMENT ON COLUMN influence_run.skipped_future IS 'rows dated after as_of';
+COMMENT ON COLUMN influence_run.nodes IS 'users';
+COMMENT ON COLUMN influence_run.edges IS 'pairs of source and target';
+COMMENT ON COLUMN influence_run.iterations IS 'sweeps over all pairs until ranks had converged';
+COMMENT ON COLUMN influence_run.residual IS 'change of the ranks by the last sweep, sum of absolute values';
+COMMENT ON COLUMN influence_run.changed IS 'scores that changed, appeared or went';
+COMMENT ON COLUMN influence_run.peak_memory_bytes IS 'most memory the run''s arrays took at a time, all processes together';
+COMMENT ON COLUMN influence_run.workers IS 'parallel workers that took part, beside the session''s own process';
+
+CREATE VIEW influence_models AS
+    SELECT name, interactions, source, target, weight, at, kind, network, topic,
+           kind_weights, network_weights, half_life, pair_weight, restart,
+           damping, tolerance, max_iterations, id_type, scores, history,
+           is_default, reference, c, runs
+    FROM @extschema@.influence_model;
+COMMENT ON VIEW influence_models IS 'models: what is defined';
+
+CREATE VIEW influence_runs AS
+    SELECT * FROM @extschema@.influence_run;
+COMMENT ON VIEW influence_runs IS 'runs of models: what was done';
+
+CREATE FUNCTION influence_refreshes_running(
+    OUT pid int, OUT scores regclass, OUT phase text, OUT done bigint, OUT total bigint)
+RETURNS SETOF record
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_refreshes_running() IS 'refreshes that run now, by table of scores';
+
+CREATE VIEW influence_progress AS
+    SELECT r.pid, m.name AS model, r.phase, r.done, r.total
+    FROM @extschema@.influence_refreshes_running() r
+    JOIN @extschema@.influence_model m ON m.scores OPERATOR(pg_catalog.=) r.scores;
+COMMENT ON VIEW influence_progress IS 'refreshes that run now: what they do, and how much of it is done';
+
+-- Definitions hold no data of users: everybody may read them, as in pg_class.
+-- The owner of the database restores them from a dump; the functions below
+-- write them for everybody else.
+GRANT SELECT ON influence_model, influence_run, influence_models, influence_runs, influence_progress TO PUBLIC;
+GRANT INSERT, UPDATE, DELETE ON influence_model, influence_run TO pg_database_owner;
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.influence_model', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.influence_run', '');
+
+CREATE FUNCTION influence_model_changed() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_model_changed() IS 'tells all sessions that a model changed';
+
+CREATE TRIGGER influence_model_changed
+    AFTER INSERT OR DELETE OR UPDATE OF name, id_type, scores, is_default OR TRUNCATE ON influence_model
+    FOR EACH STATEMENT EXECUTE FUNCTION influence_model_changed();
+COMMENT ON TRIGGER influence_model_changed ON influence_model IS 'tells all sessions that a model changed';
+
+CREATE FUNCTION influence_create_model(
+    name text, interactions regclass,
+    source name = 'source', target name = 'target',
+    weight name = NULL, at name = NULL, kind name = NULL, network name = NULL, topic name = NULL,
+    kind_weights jsonb = NULL, network_weights jsonb = NULL,
+    half_life interval = '90 days', pair_weight text = 'log', restart text = 'credible',
+    damping float8 = 0.5, tolerance float8 = 1e-8, max_iterations int = 100)
+RETURNS regclass
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_create_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int)
+IS 'define a model, and make its tables in the current schema';
+
+CREATE FUNCTION influence_alter_model(
+    name text, interactions regclass = NULL,
+    source name = NULL, target name = NULL,
+    weight name = NULL, at name = NULL, kind name = NULL, network name = NULL, topic name = NULL,
+    kind_weights jsonb = NULL, network_weights jsonb = NULL,
+    half_life interval = NULL, pair_weight text = NULL, restart text = NULL,
+    damping float8 = NULL, tolerance float8 = NULL, max_iterations int = NULL,
+    reset text[] = NULL)
+RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_alter_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int, text[])
+IS 'change a model: what is NULL stays, what reset lists is taken away';
+
+CREATE FUNCTION influence_drop_model(name text) RETURNS void
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_drop_model(text) IS 'forget a model, with its tables and runs';
+
+CREATE FUNCTION influence_set_default(model text) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_set_default(text) IS 'make a model the one that is meant where none is named; NULL: none';
+
+CREATE FUNCTION influence_refresh(model text = NULL, mode text = 'auto', as_of timestamptz = NULL)
+RETURNS influence_run
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_refresh(text, text, timestamptz) IS 'compute the scores of a model anew and publish them';
+
+CREATE FUNCTION influence_rescale(model text = NULL) RETURNS influence_run
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_rescale(text) IS 'refresh a model, and let the greatest influence score 100 again';
+
+CREATE FUNCTION influence_score(user_id bigint, model text = NULL, network text = NULL, topic text = NULL)
+RETURNS real
+LANGUAGE C STABLE PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'influence_score_bigint';
+COMMENT ON FUNCTION influence_score(bigint, text, text, text) IS 'published score of a user, 1 to 100; NULL if there is none';
+
+CREATE FUNCTION influence_score(user_id uuid, model text = NULL, network text = NULL, topic text = NULL)
+RETURNS real
+LANGUAGE C STABLE PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'influence_score_uuid';
+COMMENT ON FUNCTION influence_score(uuid, text, text, text) IS 'published score of a user, 1 to 100; NULL if there is none';
+
+CREATE FUNCTION influence_score(user_id text, model text = NULL, network text = NULL, topic text = NULL)
+RETURNS real
+LANGUAGE C STABLE PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'influence_score_text';
+COMMENT ON FUNCTION influence_score(text, text, text, text) IS 'published score of a user, 1 to 100; NULL if there is none';

@@ -6,4 +6,15 @@
 
 #include "fmgr.h"
 
+#include "lookup.h"
+
 PG_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+
+/* Called once in each process that loads the library. */
+void
+_PG_init(void)
+{
+	lookup_register_callbacks();
+}

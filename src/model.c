@@ -1,0 +1,829 @@
+/*
+ * model.c
+ *	  Models: what is defined, and where that is kept.
+ *
+ * Definitions are rows of influence_model, a table of the extension that
+ * everybody may read and, besides these functions, only the owner of the
+ * database may write (so that a dump can be restored).  These functions
+ * access it as its owner, by fixed statements; everything else, such as
+ * making the tables of a model, happens with the rights of the caller.
+ *
+ * A model belongs to who owns its published table.  Changing a model, like
+ * refreshing it, locks its row to the end of the transaction.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "model.h"
+#include "source.h"
+#include "weights.h"
+
+/* Arguments of influence_create_model, in order; alter has the same. */
+typedef enum Argument
+{
+	ARG_NAME,
+	ARG_INTERACTIONS,
+	ARG_SOURCE,
+	ARG_TARGET,
+	ARG_WEIGHT,
+	ARG_AT,
+	ARG_KIND,
+	ARG_NETWORK,
+	ARG_TOPIC,
+	ARG_KIND_WEIGHTS,
+	ARG_NETWORK_WEIGHTS,
+	ARG_HALF_LIFE,
+	ARG_PAIR_WEIGHT,
+	ARG_RESTART,
+	ARG_DAMPING,
+	ARG_TOLERANCE,
+	ARG_MAX_ITERATIONS,
+	ARGUMENTS,
+	ARG_RESET = ARGUMENTS		/* of alter */
+} Argument;
+
+/* Column of influence_model, its type, and whether it may be NULL. */
+static const struct
+{
+	const char *name;
+	Oid			type;
+	bool		optional;
+}			argument[ARGUMENTS] = {
+	[ARG_NAME] = {"name", TEXTOID, false},
+	[ARG_INTERACTIONS] = {"interactions", REGCLASSOID, false},
+	[ARG_SOURCE] = {"source", NAMEOID, false},
+	[ARG_TARGET] = {"target", NAMEOID, false},
+	[ARG_WEIGHT] = {"weight", NAMEOID, true},
+	[ARG_AT] = {"at", NAMEOID, true},
+	[ARG_KIND] = {"kind", NAMEOID, true},
+	[ARG_NETWORK] = {"network", NAMEOID, true},
+	[ARG_TOPIC] = {"topic", NAMEOID, true},
+	[ARG_KIND_WEIGHTS] = {"kind_weights", JSONBOID, true},
+	[ARG_NETWORK_WEIGHTS] = {"network_weights", JSONBOID, true},
+	[ARG_HALF_LIFE] = {"half_life", INTERVALOID, true},
+	[ARG_PAIR_WEIGHT] = {"pair_weight", TEXTOID, false},
+	[ARG_RESTART] = {"restart", TEXTOID, false},
+	[ARG_DAMPING] = {"damping", FLOAT8OID, false},
+	[ARG_TOLERANCE] = {"tolerance", FLOAT8OID, false},
+	[ARG_MAX_ITERATIONS] = {"max_iterations", INT4OID, false},
+};
+
+/* The columns of influence_model in the order in which they are read. */
+#define MODEL_COLUMNS \
+	"name, interactions, source, target, weight, at, kind, network, topic, " \
+	"kind_weights, network_weights, half_life, pair_weight, restart, damping, " \
+	"tolerance, max_iterations, id_type, scores, history, is_default, reference, c, runs"
+
+/* The longest thing added to a model's name for a table. */
+#define LONGEST_SUFFIX	"_networks"
+
+PG_FUNCTION_INFO_V1(influence_create_model);
+PG_FUNCTION_INFO_V1(influence_alter_model);
+PG_FUNCTION_INFO_V1(influence_drop_model);
+PG_FUNCTION_INFO_V1(influence_set_default);
+PG_FUNCTION_INFO_V1(influence_model_changed);
+
+/* --- the catalog ------------------------------------------------------- */
+
+/* The extension's tables, found by the schema of the function called. */
+Catalog
+catalog_open(FunctionCallInfo fcinfo)
+{
+	Catalog		catalog;
+	HeapTuple	tuple;
+	char	   *schema;
+
+	catalog.schema = get_func_namespace(fcinfo->flinfo->fn_oid);
+	schema = get_namespace_name(catalog.schema);
+	catalog.model = get_relname_relid("influence_model", catalog.schema);
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(catalog.model));
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("table \"influence_model\" of extension \"influence\" does not exist")));
+	catalog.owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	catalog.model_name = quote_qualified_identifier(schema, "influence_model");
+	catalog.run_name = quote_qualified_identifier(schema, "influence_run");
+	return catalog;
+}
+
+/*
+ * Execute a fixed statement on the extension's tables as their owner.  SPI is
+ * connected; its result is SPI_tuptable.
+ */
+void
+catalog_execute(const Catalog *catalog, bool read_only, const char *command,
+				int nargs, Oid *type, Datum *value, const char *nulls)
+{
+	Oid			user;
+	int			context;
+	int			status;
+
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(catalog->owner, context | SECURITY_LOCAL_USERID_CHANGE);
+	status = SPI_execute_with_args(command, nargs, type, value, nulls, read_only, 0);
+	SetUserIdAndSecContext(user, context);
+	if (status < 0)
+		elog(ERROR, "could not execute \"%s\": %s", command, SPI_result_code_string(status));
+}
+
+/* Connect to SPI. */
+void
+spi_begin(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+/* Leave SPI, and free what was allocated since spi_begin. */
+void
+spi_end(void)
+{
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+}
+
+/* A value of a catalog row, copied into a context; 0 for NULL. */
+static Datum
+fetch(HeapTuple tuple, int column, MemoryContext context)
+{
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+	Form_pg_attribute att = TupleDescAttr(desc, column - 1);
+	bool		isnull;
+	Datum		value = SPI_getbinval(tuple, desc, column, &isnull);
+
+	if (!isnull && !att->attbyval)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		value = att->attlen == -1 ? PointerGetDatum(PG_DETOAST_DATUM_COPY(value)) :
+			datumCopy(value, att->attbyval, att->attlen);
+		MemoryContextSwitchTo(old);
+	}
+	return isnull ? (Datum) 0 : value;
+}
+
+static char *
+name_or_null(Datum value)
+{
+	return value == (Datum) 0 ? NULL : NameStr(*DatumGetName(value));
+}
+
+/* The seconds of an interval, a day having 24 hours and a month 30 days. */
+static double
+interval_seconds(const Interval *interval)
+{
+	return (double) interval->time / USECS_PER_SEC +
+		SECS_PER_DAY * (interval->day + (double) DAYS_PER_MONTH * interval->month);
+}
+
+static IdType
+id_type_of(Oid type)
+{
+	switch (type)
+	{
+		case INT8OID:
+			return ID_BIGINT;
+		case UUIDOID:
+			return ID_UUID;
+		default:
+			return ID_TEXT;
+	}
+}
+
+Oid
+model_id_type_oid(IdType type)
+{
+	return type == ID_BIGINT ? INT8OID : type == ID_UUID ? UUIDOID : TEXTOID;
+}
+
+/*
+ * Find a model by name; NULL is the default one, or the only one there is.
+ * With lock, its row is locked until the transaction ends, and what is
+ * returned is its newest state; without, what the active snapshot sees.
+ * Raises an error if there is no such model, or for NULL if there are several
+ * and none is the default.
+ */
+Model *
+model_find(const Catalog *catalog, const char *name, bool lock)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Oid			type[1] = {TEXTOID};
+	Datum		value[1] = {name ? CStringGetTextDatum(name) : (Datum) 0};
+	char	   *command;
+	HeapTuple	row;
+	Model	   *model;
+	Datum		d;
+
+	/* a lock excludes ORDER BY of what may change: first choose, then lock */
+	if (name == NULL)
+	{
+		spi_begin();
+		command = psprintf("SELECT name, is_default FROM %s"
+						   " ORDER BY is_default DESC LIMIT 2", catalog->model_name);
+		catalog_execute(catalog, !lock, command, 0, NULL, NULL, NULL);
+		if (SPI_processed == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("there is no model"),
+					 errhint("Create one by influence_create_model.")));
+		if (SPI_processed > 1 && !DatumGetBool(fetch(SPI_tuptable->vals[0], 2, context)))
+			ereport(ERROR,
+					(errcode(ERRCODE_AMBIGUOUS_PARAMETER),
+					 errmsg("there are several models, and none is the default"),
+					 errhint("Name the model, or choose a default by influence_set_default.")));
+		value[0] = fetch(SPI_tuptable->vals[0], 1, context);
+		name = TextDatumGetCString(value[0]);
+		name = MemoryContextStrdup(context, name);
+		spi_end();
+	}
+
+	spi_begin();
+	command = psprintf("SELECT " MODEL_COLUMNS " FROM %s WHERE name OPERATOR(pg_catalog.=) $1%s",
+					   catalog->model_name, lock ? " FOR UPDATE" : "");
+	catalog_execute(catalog, !lock, command, 1, type, value, NULL);
+	if (SPI_processed == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("model \"%s\" does not exist", name),
+				 errhint("The view influence_models lists the models there are.")));
+	row = SPI_tuptable->vals[0];
+	model = MemoryContextAllocZero(context, sizeof(Model));
+	model->name = MemoryContextStrdup(context, name);
+	model->interactions = DatumGetObjectId(fetch(row, 2, context));
+	model->source = name_or_null(fetch(row, 3, context));
+	model->target = name_or_null(fetch(row, 4, context));
+	model->weight = name_or_null(fetch(row, 5, context));
+	model->at = name_or_null(fetch(row, 6, context));
+	model->kind = name_or_null(fetch(row, 7, context));
+	model->network = name_or_null(fetch(row, 8, context));
+	model->topic = name_or_null(fetch(row, 9, context));
+	model->kind_weights = (Jsonb *) DatumGetPointer(fetch(row, 10, context));
+	model->network_weights = (Jsonb *) DatumGetPointer(fetch(row, 11, context));
+	model->half_life_interval = DatumGetIntervalP(fetch(row, 12, context));
+	if (model->half_life_interval)
+		model->half_life = interval_seconds(model->half_life_interval);
+	d = fetch(row, 13, context);
+	model->pair_weight = MemoryContextStrdup(context, TextDatumGetCString(d));
+	d = fetch(row, 14, context);
+	model->restart = MemoryContextStrdup(context, TextDatumGetCString(d));
+	model->damping = DatumGetFloat8(fetch(row, 15, context));
+	model->tolerance = DatumGetFloat8(fetch(row, 16, context));
+	model->max_iterations = DatumGetInt32(fetch(row, 17, context));
+	model->id_type = id_type_of(DatumGetObjectId(fetch(row, 18, context)));
+	model->scores = DatumGetObjectId(fetch(row, 19, context));
+	model->history = DatumGetObjectId(fetch(row, 20, context));
+	model->is_default = DatumGetBool(fetch(row, 21, context));
+	/* on all platforms that have 8-byte datums, 0 is also what NULL gives */
+	model->reference = DatumGetFloat8(fetch(row, 22, context));
+	model->c = DatumGetFloat8(fetch(row, 23, context));
+	model->runs = DatumGetInt64(fetch(row, 24, context));
+	spi_end();
+	return model;
+}
+
+/* Store what a run leaves with its model: the scale and the number of runs. */
+void
+model_store_run(const Catalog *catalog, const Model *model)
+{
+	Oid			type[] = {TEXTOID, INT8OID, FLOAT8OID, FLOAT8OID};
+	Datum		value[] = {
+		CStringGetTextDatum(model->name), Int64GetDatum(model->runs),
+		Float8GetDatum(model->reference), Float8GetDatum(model->c)
+	};
+	char	   *nulls = model->reference > 0 ? "    " : "  nn";
+
+	spi_begin();
+	catalog_execute(catalog, false,
+					psprintf("UPDATE %s SET runs = $2, reference = $3, c = $4"
+							 " WHERE name OPERATOR(pg_catalog.=) $1", catalog->model_name),
+					4, type, value, nulls);
+	spi_end();
+}
+
+/* Raise an error unless the caller owns a model. */
+void
+model_check_owner(const Model *model)
+{
+	Oid			table = get_rel_name(model->scores) ? model->scores : model->history;
+	bool		mine = get_rel_name(table) ? compat_table_ownercheck(table, GetUserId()) :
+		compat_database_ownercheck(MyDatabaseId, GetUserId());
+
+	if (!mine)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of model \"%s\"", model->name),
+				 errdetail("A model belongs to the owner of its table of scores.")));
+}
+
+/* --- defining models --------------------------------------------------- */
+
+/* Raise an error unless what a model says is possible. */
+static void
+validate(const Model *model)
+{
+	if (strcmp(model->pair_weight, "log") != 0 && strcmp(model->pair_weight, "linear") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid pair_weight \"%s\"", model->pair_weight),
+				 errhint("It is \"log\" or \"linear\".")));
+	if (strcmp(model->restart, "credible") != 0 && strcmp(model->restart, "activity") != 0 &&
+		strcmp(model->restart, "uniform") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid restart \"%s\"", model->restart),
+				 errhint("It is \"credible\", \"activity\" or \"uniform\".")));
+	if (!(model->damping >= 0 && model->damping < 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("damping %g is out of range", model->damping),
+				 errhint("It is at least 0 and less than 1.")));
+	if (!(model->tolerance > 0) || isinf(model->tolerance))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("tolerance %g is out of range", model->tolerance),
+				 errhint("It is greater than 0 and finite.")));
+	if (model->max_iterations < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_iterations %d is out of range", model->max_iterations),
+				 errhint("It is at least 1.")));
+	if (model->half_life_interval && !(model->half_life > 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("half_life must be greater than 0"),
+				 errhint("Without half_life (NULL) interactions do not age.")));
+	if (model->kind_weights)
+	{
+		weights_check("kind_weights", model->kind_weights);
+		if (model->kind == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("kind_weights need a column of kinds"),
+					 errhint("Name it by the argument \"kind\".")));
+	}
+	if (model->network_weights)
+	{
+		weights_check("network_weights", model->network_weights);
+		if (model->network == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("network_weights need a column of networks"),
+					 errhint("Name it by the argument \"network\".")));
+	}
+}
+
+/* Set what an argument (not NULL) says of a model. */
+static void
+set_argument(Model *model, Argument a, Datum value)
+{
+	switch (a)
+	{
+		case ARG_NAME:
+			model->name = TextDatumGetCString(value);
+			break;
+		case ARG_INTERACTIONS:
+			model->interactions = DatumGetObjectId(value);
+			break;
+		case ARG_SOURCE:
+			model->source = name_or_null(value);
+			break;
+		case ARG_TARGET:
+			model->target = name_or_null(value);
+			break;
+		case ARG_WEIGHT:
+			model->weight = name_or_null(value);
+			break;
+		case ARG_AT:
+			model->at = name_or_null(value);
+			break;
+		case ARG_KIND:
+			model->kind = name_or_null(value);
+			break;
+		case ARG_NETWORK:
+			model->network = name_or_null(value);
+			break;
+		case ARG_TOPIC:
+			model->topic = name_or_null(value);
+			break;
+		case ARG_KIND_WEIGHTS:
+			model->kind_weights = DatumGetJsonbP(value);
+			break;
+		case ARG_NETWORK_WEIGHTS:
+			model->network_weights = DatumGetJsonbP(value);
+			break;
+		case ARG_HALF_LIFE:
+			model->half_life_interval = DatumGetIntervalP(value);
+			model->half_life = interval_seconds(model->half_life_interval);
+			break;
+		case ARG_PAIR_WEIGHT:
+			model->pair_weight = TextDatumGetCString(value);
+			break;
+		case ARG_RESTART:
+			model->restart = TextDatumGetCString(value);
+			break;
+		case ARG_DAMPING:
+			model->damping = DatumGetFloat8(value);
+			break;
+		case ARG_TOLERANCE:
+			model->tolerance = DatumGetFloat8(value);
+			break;
+		case ARG_MAX_ITERATIONS:
+			model->max_iterations = DatumGetInt32(value);
+			break;
+		case ARGUMENTS:
+			break;
+	}
+}
+
+/* Take an optional argument away from a model. */
+static void
+reset_argument(Model *model, Argument a)
+{
+	switch (a)
+	{
+		case ARG_WEIGHT:
+			model->weight = NULL;
+			break;
+		case ARG_AT:
+			model->at = NULL;
+			break;
+		case ARG_KIND:
+			model->kind = NULL;
+			break;
+		case ARG_NETWORK:
+			model->network = NULL;
+			break;
+		case ARG_TOPIC:
+			model->topic = NULL;
+			break;
+		case ARG_KIND_WEIGHTS:
+			model->kind_weights = NULL;
+			break;
+		case ARG_NETWORK_WEIGHTS:
+			model->network_weights = NULL;
+			break;
+		case ARG_HALF_LIFE:
+			model->half_life_interval = NULL;
+			model->half_life = 0;
+			break;
+		default:
+			break;
+	}
+}
+
+/* The values of a model for the columns of argument[]; nulls has 'n' or ' '. */
+static void
+model_values(const Model *model, Datum *value, char *nulls)
+{
+#define NAME(n) ((n) ? DirectFunctionCall1(namein, CStringGetDatum(n)) : (Datum) 0)
+	value[ARG_NAME] = CStringGetTextDatum(model->name);
+	value[ARG_INTERACTIONS] = ObjectIdGetDatum(model->interactions);
+	value[ARG_SOURCE] = NAME(model->source);
+	value[ARG_TARGET] = NAME(model->target);
+	value[ARG_WEIGHT] = NAME(model->weight);
+	value[ARG_AT] = NAME(model->at);
+	value[ARG_KIND] = NAME(model->kind);
+	value[ARG_NETWORK] = NAME(model->network);
+	value[ARG_TOPIC] = NAME(model->topic);
+	value[ARG_KIND_WEIGHTS] = PointerGetDatum(model->kind_weights);
+	value[ARG_NETWORK_WEIGHTS] = PointerGetDatum(model->network_weights);
+	value[ARG_HALF_LIFE] = PointerGetDatum(model->half_life_interval);
+	value[ARG_PAIR_WEIGHT] = CStringGetTextDatum(model->pair_weight);
+	value[ARG_RESTART] = CStringGetTextDatum(model->restart);
+	for (int a = 0; a < ARG_DAMPING; a++)
+		nulls[a] = value[a] == (Datum) 0 ? 'n' : ' ';
+	value[ARG_DAMPING] = Float8GetDatum(model->damping);
+	value[ARG_TOLERANCE] = Float8GetDatum(model->tolerance);
+	value[ARG_MAX_ITERATIONS] = Int32GetDatum(model->max_iterations);
+	for (int a = ARG_DAMPING; a < ARGUMENTS; a++)
+		nulls[a] = ' ';
+#undef NAME
+}
+
+/*
+ * Create a table of a model in a schema, as the caller: name and suffix make
+ * its name, columns its definition.  Returns the table.
+ */
+static Oid
+create_table(Oid schema, const char *name, const char *suffix, const char *columns,
+			 const char *comment)
+{
+	char	   *table = psprintf("%s%s", name, suffix);
+	const char *qualified = quote_qualified_identifier(get_namespace_name(schema), table);
+
+	if (get_relname_relid(table, schema) != InvalidOid)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("relation \"%s\" already exists", table),
+				 errdetail("A model makes tables named after itself."),
+				 errhint("Rename or drop the relation, or choose another name or schema for the model.")));
+	if (SPI_execute(psprintf("CREATE TABLE %s (%s)", qualified, columns), false, 0) != SPI_OK_UTILITY ||
+		SPI_execute(psprintf("COMMENT ON TABLE %s IS %s", qualified,
+							 quote_literal_cstr(psprintf(comment, name))), false, 0) != SPI_OK_UTILITY)
+		elog(ERROR, "could not create table \"%s\"", table);
+	return get_relname_relid(table, schema);
+}
+
+/*
+ * influence_create_model(name, interactions, ...) returns regclass
+ *
+ * Define a model and make its tables, in the current schema and owned by the
+ * caller.  Returns the table of scores.  Raises an error for arguments that
+ * are not possible, a name that is taken, and the errors of source_check.
+ */
+Datum
+influence_create_model(PG_FUNCTION_ARGS)
+{
+	Catalog		catalog = catalog_open(fcinfo);
+	Model	   *model = palloc0(sizeof(Model));
+	Oid			type[ARGUMENTS + 3];
+	Datum		value[ARGUMENTS + 3];
+	char		nulls[ARGUMENTS + 4];
+	StringInfoData columns;
+	List	   *path;
+	Oid			schema;
+	char	   *id_type;
+
+	for (int a = 0; a < ARGUMENTS; a++)
+	{
+		type[a] = argument[a].type;
+		if (!PG_ARGISNULL(a))
+			set_argument(model, a, PG_GETARG_DATUM(a));
+		else if (!argument[a].optional)
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("%s of a model must not be NULL", argument[a].name)));
+	}
+	if (model->name[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("name of a model must not be empty")));
+	if (strlen(model->name) + strlen(LONGEST_SUFFIX) >= NAMEDATALEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_NAME_TOO_LONG),
+				 errmsg("name \"%s\" is too long for a model", model->name),
+				 errdetail("It may have %d bytes, because tables are named after it.",
+						   (int) (NAMEDATALEN - 1 - strlen(LONGEST_SUFFIX)))));
+	validate(model);
+	source_check(model);
+
+	spi_begin();
+	catalog_execute(&catalog, false,
+					psprintf("SELECT 1 FROM %s WHERE name OPERATOR(pg_catalog.=) $1",
+							 catalog.model_name),
+					1, type, (Datum[]) {CStringGetTextDatum(model->name)}, NULL);
+	if (SPI_processed > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("model \"%s\" already exists", model->name),
+				 errhint("Change it by influence_alter_model, or drop it by influence_drop_model.")));
+
+	path = fetch_search_path(false);
+	if (path == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_SCHEMA),
+				 errmsg("no schema has been selected to create in")));
+	schema = linitial_oid(path);
+	id_type = format_type_be_qualified(model_id_type_oid(model->id_type));
+	model->scores = create_table(schema, model->name, "_scores",
+								 psprintf("user_id %s PRIMARY KEY,"
+										  " score pg_catalog.float4 NOT NULL,"
+										  " percentile pg_catalog.float4 NOT NULL,"
+										  " influence pg_catalog.float8 NOT NULL,"
+										  " audience pg_catalog.int8 NOT NULL,"
+										  " responses pg_catalog.float8 NOT NULL,"
+										  " activity pg_catalog.float8 NOT NULL,"
+										  " recorded pg_catalog.float4", id_type),
+								 "influence model %s: scores of 1 to 100, as of its last refresh");
+	model->history = create_table(schema, model->name, "_history",
+								  psprintf("user_id %s,"
+										   " run pg_catalog.int8,"
+										   " at pg_catalog.timestamptz NOT NULL,"
+										   " score pg_catalog.float4 NOT NULL,"
+										   " PRIMARY KEY (user_id, run)", id_type),
+								  "influence model %s: scores when they changed by 0.01 or more");
+	if (SPI_execute(psprintf("CREATE INDEX ON %s (score)",
+							 quote_qualified_identifier(get_namespace_name(schema),
+														get_rel_name(model->scores))),
+					false, 0) != SPI_OK_UTILITY)
+		elog(ERROR, "could not create index on scores");
+
+	model_values(model, value, nulls);
+	type[ARGUMENTS] = REGTYPEOID;
+	value[ARGUMENTS] = ObjectIdGetDatum(model_id_type_oid(model->id_type));
+	type[ARGUMENTS + 1] = type[ARGUMENTS + 2] = REGCLASSOID;
+	value[ARGUMENTS + 1] = ObjectIdGetDatum(model->scores);
+	value[ARGUMENTS + 2] = ObjectIdGetDatum(model->history);
+	strcpy(nulls + ARGUMENTS, "   ");
+	initStringInfo(&columns);
+	for (int a = 0; a < ARGUMENTS; a++)
+		appendStringInfo(&columns, "%s, ", argument[a].name);
+	appendStringInfoString(&columns, "id_type, scores, history");
+	{
+		StringInfoData command;
+
+		initStringInfo(&command);
+		appendStringInfo(&command, "INSERT INTO %s (%s) VALUES ($1", catalog.model_name, columns.data);
+		for (int a = 2; a <= ARGUMENTS + 3; a++)
+			appendStringInfo(&command, ", $%d", a);
+		appendStringInfoChar(&command, ')');
+		catalog_execute(&catalog, false, command.data, ARGUMENTS + 3, type, value, nulls);
+	}
+	spi_end();
+	PG_RETURN_OID(model->scores);
+}
+
+/* The argument of a name that reset may take away. */
+static Argument
+resettable(const char *name)
+{
+	for (int a = 0; a < ARGUMENTS; a++)
+		if (argument[a].optional && strcmp(argument[a].name, name) == 0)
+			return a;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("\"%s\" is nothing that reset can take away from a model", name),
+			 errhint("It can be weight, at, kind, network, topic, kind_weights, network_weights or half_life.")));
+}
+
+/*
+ * influence_alter_model(name, ..., reset text[])
+ *
+ * Change what a model says: arguments that are NULL stay as they are, those
+ * that reset lists become NULL.  Published scores change with the next
+ * refresh.  Raises the errors of influence_create_model, and one if the ids
+ * would be of another type.
+ */
+Datum
+influence_alter_model(PG_FUNCTION_ARGS)
+{
+	Catalog		catalog = catalog_open(fcinfo);
+	Oid			type[ARGUMENTS];
+	Datum		value[ARGUMENTS];
+	char		nulls[ARGUMENTS + 1] = {0};
+	StringInfoData command;
+	Model	   *model;
+	IdType		id_type;
+
+	if (PG_ARGISNULL(ARG_NAME))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("name of a model must not be NULL")));
+	model = model_find(&catalog, text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME)), true);
+	model_check_owner(model);
+	id_type = model->id_type;
+	if (!PG_ARGISNULL(ARG_RESET))
+	{
+		Datum	   *name;
+		bool	   *isnull;
+		int			n;
+
+		deconstruct_array(PG_GETARG_ARRAYTYPE_P(ARG_RESET), TEXTOID, -1, false, TYPALIGN_INT,
+						  &name, &isnull, &n);
+		for (int i = 0; i < n; i++)
+			if (!isnull[i])
+				reset_argument(model, resettable(TextDatumGetCString(name[i])));
+	}
+	for (int a = ARG_INTERACTIONS; a < ARGUMENTS; a++)
+		if (!PG_ARGISNULL(a))
+			set_argument(model, a, PG_GETARG_DATUM(a));
+	validate(model);
+	source_check(model);
+	if (model->id_type != id_type)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("user ids of model \"%s\" are of type %s, not %s", model->name,
+						format_type_be(model_id_type_oid(id_type)),
+						format_type_be(model_id_type_oid(model->id_type))),
+				 errhint("Create another model.")));
+
+	model_values(model, value, nulls);
+	initStringInfo(&command);
+	appendStringInfo(&command, "UPDATE %s SET ", catalog.model_name);
+	for (int a = 0; a < ARGUMENTS; a++)
+	{
+		type[a] = argument[a].type;
+		appendStringInfo(&command, "%s%s = $%d", a ? ", " : "", argument[a].name, a + 1);
+	}
+	appendStringInfoString(&command, " WHERE name OPERATOR(pg_catalog.=) $1");
+	spi_begin();
+	catalog_execute(&catalog, false, command.data, ARGUMENTS, type, value, nulls);
+	spi_end();
+	PG_RETURN_VOID();
+}
+
+/* Drop a table of a model, if it is still there. */
+static void
+drop_table(Oid table)
+{
+	char	   *name = get_rel_name(table);
+
+	if (name &&
+		SPI_execute(psprintf("DROP TABLE %s",
+							 quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)),
+														name)), false, 0) != SPI_OK_UTILITY)
+		elog(ERROR, "could not drop table \"%s\"", name);
+}
+
+/*
+ * influence_drop_model(name)
+ *
+ * Forget a model, with its tables and runs.  Raises an error if the caller
+ * does not own it, or if something depends on a table.
+ */
+Datum
+influence_drop_model(PG_FUNCTION_ARGS)
+{
+	Catalog		catalog = catalog_open(fcinfo);
+	Model	   *model = model_find(&catalog, text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
+	Oid			type[] = {TEXTOID};
+	Datum		value[] = {CStringGetTextDatum(model->name)};
+
+	model_check_owner(model);
+	spi_begin();
+	drop_table(model->scores);
+	drop_table(model->history);
+	catalog_execute(&catalog, false,
+					psprintf("DELETE FROM %s WHERE model OPERATOR(pg_catalog.=) $1", catalog.run_name),
+					1, type, value, NULL);
+	catalog_execute(&catalog, false,
+					psprintf("DELETE FROM %s WHERE name OPERATOR(pg_catalog.=) $1", catalog.model_name),
+					1, type, value, NULL);
+	spi_end();
+	PG_RETURN_VOID();
+}
+
+/*
+ * influence_set_default(model)
+ *
+ * Make a model the one that is meant where none is named; NULL: none is.
+ * Raises an error unless the caller owns it and the one that was it before.
+ */
+Datum
+influence_set_default(PG_FUNCTION_ARGS)
+{
+	Catalog		catalog = catalog_open(fcinfo);
+	Model	   *model = PG_ARGISNULL(0) ? NULL :
+		model_find(&catalog, text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
+	MemoryContext context = CurrentMemoryContext;
+	char	   *before = NULL;
+	Oid			type[] = {TEXTOID};
+	Datum		value[] = {model ? CStringGetTextDatum(model->name) : (Datum) 0};
+
+	if (model)
+		model_check_owner(model);
+	spi_begin();
+	catalog_execute(&catalog, false,
+					psprintf("SELECT name FROM %s WHERE is_default", catalog.model_name),
+					0, NULL, NULL, NULL);
+	if (SPI_processed > 0)
+		before = MemoryContextStrdup(context,
+									 TextDatumGetCString(fetch(SPI_tuptable->vals[0], 1, context)));
+	spi_end();
+	if (before)
+		model_check_owner(model_find(&catalog, before, true));
+	spi_begin();
+	catalog_execute(&catalog, false,
+					psprintf("UPDATE %s SET is_default = false WHERE is_default", catalog.model_name),
+					0, NULL, NULL, NULL);
+	if (model)
+		catalog_execute(&catalog, false,
+						psprintf("UPDATE %s SET is_default = true WHERE name OPERATOR(pg_catalog.=) $1",
+								 catalog.model_name),
+						1, type, value, NULL);
+	spi_end();
+	PG_RETURN_VOID();
+}
+
+/*
+ * Trigger on influence_model, for each statement: tell all sessions, when the
+ * transaction commits, that what they know of models is out of date.
+ */
+Datum
+influence_model_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("influence_model_changed must be called as a trigger")));
+	CacheInvalidateRelcache(((TriggerData *) fcinfo->context)->tg_relation);
+	return PointerGetDatum(NULL);
+}

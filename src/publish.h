@@ -1,0 +1,24 @@
+/*
+ * publish.h
+ *	  Writing scores where users read them.
+ */
+#ifndef INFLUENCE_PUBLISH_H
+#define INFLUENCE_PUBLISH_H
+
+#include "blocks.h"
+#include "model.h"
+
+/* The results of a refresh, by number of node. */
+typedef struct Results
+{
+	const double *influence;
+	const double *activity;
+	const double *responses;
+	const float *score;
+	const float *percentile;
+} Results;
+
+extern int64 publish(const Model *model, Ids *ids, Blocks *blocks, const Results *results,
+					 int64 run, TimestampTz at);
+
+#endif

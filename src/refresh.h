@@ -1,0 +1,40 @@
+/*
+ * refresh.h
+ *	  Computing the scores of a model, in one process or several.
+ */
+#ifndef INFLUENCE_REFRESH_H
+#define INFLUENCE_REFRESH_H
+
+#include "model.h"
+
+/* What a refresh did: the columns of influence_run. */
+typedef struct Run
+{
+	int64		run;
+	const char *mode;
+	TimestampTz started_at;
+	TimestampTz finished_at;
+	TimestampTz as_of;
+	int64		interactions;
+	int64		skipped_null;
+	int64		skipped_self;
+	int64		skipped_zero;
+	int64		skipped_future;
+	int64		nodes;
+	int64		edges;
+	int			iterations;
+	double		residual;
+	bool		converged;
+	int64		changed;
+	int64		peak_memory;
+	int			workers;
+	double		read_ms;
+	double		build_ms;
+	double		rank_ms;
+	double		score_ms;
+	double		publish_ms;
+} Run;
+
+extern void refresh(Model *model, bool rescale, Run *run);
+
+#endif

@@ -1,0 +1,160 @@
+/*
+ * run.c
+ *	  influence_refresh and influence_rescale: runs, and their record.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "refresh.h"
+
+PG_FUNCTION_INFO_V1(influence_refresh);
+PG_FUNCTION_INFO_V1(influence_rescale);
+
+/* The columns of influence_run, in order. */
+#define RUN_COLUMNS	25
+
+/*
+ * Run a model, record that, and return the row of influence_run.  The scale
+ * is taken anew if rescale says so.
+ */
+static Datum
+run_model(FunctionCallInfo fcinfo, const char *name, const char *mode, TimestampTz as_of,
+		  bool rescale)
+{
+	Catalog		catalog = catalog_open(fcinfo);
+	Model	   *model;
+	Run			run = {0};
+	Oid			type[RUN_COLUMNS];
+	Datum		value[RUN_COLUMNS];
+	bool		isnull[RUN_COLUMNS] = {false};
+	StringInfoData command;
+	TupleDesc	desc;
+	int			i = 0;
+
+	PreventCommandIfReadOnly("influence_refresh()");
+	PreventCommandIfParallelMode("influence_refresh()");
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
+		desc->natts != RUN_COLUMNS)
+		elog(ERROR, "return type must be influence_run");
+	desc = BlessTupleDesc(desc);
+
+	run.started_at = GetCurrentTimestamp();
+	run.mode = mode;
+	run.as_of = as_of;
+	model = model_find(&catalog, name, true);
+	run.run = model->runs + 1;
+
+	/*
+	 * Whoever had the lock before may have committed just now: read what is
+	 * there now.  (Under repeatable read this is the transaction's snapshot,
+	 * and the lock was not to be had if the model was refreshed since.)
+	 */
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	refresh(model, rescale, &run);
+	PopActiveSnapshot();
+	run.finished_at = GetCurrentTimestamp();
+
+#define ADD(t, v)	(type[i] = (t), value[i++] = (v))
+	ADD(INT8OID, Int64GetDatum(run.run));
+	ADD(TEXTOID, CStringGetTextDatum(model->name));
+	ADD(TEXTOID, CStringGetTextDatum(run.mode));
+	ADD(TIMESTAMPTZOID, TimestampTzGetDatum(run.started_at));
+	ADD(TIMESTAMPTZOID, TimestampTzGetDatum(run.finished_at));
+	ADD(TIMESTAMPTZOID, TimestampTzGetDatum(run.as_of));
+	ADD(INT8OID, Int64GetDatum(run.interactions));
+	ADD(INT8OID, Int64GetDatum(run.skipped_null + run.skipped_self +
+							   run.skipped_zero + run.skipped_future));
+	ADD(INT8OID, Int64GetDatum(run.skipped_null));
+	ADD(INT8OID, Int64GetDatum(run.skipped_self));
+	ADD(INT8OID, Int64GetDatum(run.skipped_zero));
+	ADD(INT8OID, Int64GetDatum(run.skipped_future));
+	ADD(INT8OID, Int64GetDatum(run.nodes));
+	ADD(INT8OID, Int64GetDatum(run.edges));
+	ADD(INT4OID, Int32GetDatum(run.iterations));
+	ADD(FLOAT8OID, Float8GetDatum(run.residual));
+	ADD(BOOLOID, BoolGetDatum(run.converged));
+	ADD(INT8OID, Int64GetDatum(run.changed));
+	ADD(INT8OID, Int64GetDatum(run.peak_memory));
+	ADD(INT4OID, Int32GetDatum(run.workers));
+	ADD(FLOAT8OID, Float8GetDatum(run.read_ms));
+	ADD(FLOAT8OID, Float8GetDatum(run.build_ms));
+	ADD(FLOAT8OID, Float8GetDatum(run.rank_ms));
+	ADD(FLOAT8OID, Float8GetDatum(run.score_ms));
+	ADD(FLOAT8OID, Float8GetDatum(run.publish_ms));
+#undef ADD
+	Assert(i == RUN_COLUMNS);
+
+	model->runs = run.run;
+	model_store_run(&catalog, model);
+	initStringInfo(&command);
+	appendStringInfo(&command, "INSERT INTO %s VALUES ($1", catalog.run_name);
+	for (int a = 2; a <= RUN_COLUMNS; a++)
+		appendStringInfo(&command, ", $%d", a);
+	appendStringInfoChar(&command, ')');
+	spi_begin();
+	catalog_execute(&catalog, false, command.data, RUN_COLUMNS, type, value, NULL);
+	spi_end();
+	return HeapTupleGetDatum(heap_form_tuple(desc, value, isnull));
+}
+
+/*
+ * influence_refresh(model text, mode text, as_of timestamptz) returns influence_run
+ *
+ * Compute a model's scores anew and publish them.  Raises an error if there
+ * is no such model, a mode is not known or not possible, as_of is infinite,
+ * and whatever the stages of refresh.c raise; nothing is changed then.
+ */
+Datum
+influence_refresh(PG_FUNCTION_ARGS)
+{
+	char	   *name = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *mode = PG_ARGISNULL(1) ? "auto" : text_to_cstring(PG_GETARG_TEXT_PP(1));
+	TimestampTz as_of = PG_ARGISNULL(2) ? GetCurrentTransactionStartTimestamp() :
+		PG_GETARG_TIMESTAMPTZ(2);
+
+	if (strcmp(mode, "incremental") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a refresh cannot be incremental without a record of what changed"),
+				 errhint("Use mode \"auto\" or \"full\".")));
+	if (strcmp(mode, "auto") != 0 && strcmp(mode, "full") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid mode \"%s\"", mode),
+				 errhint("It is \"auto\", \"full\" or \"incremental\".")));
+	if (TIMESTAMP_NOT_FINITE(as_of))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("as_of must be finite")));
+	PG_RETURN_DATUM(run_model(fcinfo, name, "full", as_of, false));
+}
+
+/*
+ * influence_rescale(model text) returns influence_run
+ *
+ * Refresh a model, and take its scale from the result: the greatest influence
+ * scores 100 again.  Raises an error unless the caller owns the model, and
+ * the errors of influence_refresh.
+ */
+Datum
+influence_rescale(PG_FUNCTION_ARGS)
+{
+	char	   *name = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Catalog		catalog = catalog_open(fcinfo);
+
+	model_check_owner(model_find(&catalog, name, true));
+	PG_RETURN_DATUM(run_model(fcinfo, name, "rescale", GetCurrentTransactionStartTimestamp(), true));
+}

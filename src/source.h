@@ -1,0 +1,75 @@
+/*
+ * source.h
+ *	  Reading interactions.
+ */
+#ifndef INFLUENCE_SOURCE_H
+#define INFLUENCE_SOURCE_H
+
+#include "access/relscan.h"
+#include "utils/relcache.h"
+
+#include "model.h"
+
+/* How a column's value becomes what is wanted of it. */
+typedef enum SourceFormat
+{
+	SOURCE_NONE,				/* there is no such column */
+	SOURCE_INT2,
+	SOURCE_INT4,
+	SOURCE_INT8,
+	SOURCE_FLOAT4,
+	SOURCE_FLOAT8,
+	SOURCE_NUMERIC,
+	SOURCE_TIMESTAMPTZ,
+	SOURCE_UUID,
+	SOURCE_TEXT,
+	SOURCE_CAST					/* needs a cast: only a query can do that */
+} SourceFormat;
+
+typedef struct SourceColumn
+{
+	AttrNumber	attno;
+	SourceFormat format;
+} SourceColumn;
+
+/*
+ * What is to be read.  In shared memory when there are workers; constant once
+ * they start, except for the counters.
+ */
+typedef struct SourceShared
+{
+	Oid			relation;
+	bool		by_query;		/* else by table scan */
+	IdType		id_type;
+	SourceColumn source;
+	SourceColumn target;
+	SourceColumn weight;
+	SourceColumn at;
+	SourceColumn kind;
+	SourceColumn network;
+	bool		weighted;		/* some row may weigh other than 1 */
+	double		half_life;		/* seconds; 0: no decay */
+	TimestampTz as_of;
+	ArenaRef	kind_weights;	/* WeightTable, or none */
+	ArenaRef	network_weights;
+	pg_atomic_uint64 read;
+	pg_atomic_uint64 skipped_null;
+	pg_atomic_uint64 skipped_self;
+	pg_atomic_uint64 skipped_future;
+	pg_atomic_uint64 skipped_zero;
+} SourceShared;
+
+/* Takes n interactions that count; weight is NULL when all weigh 1. */
+typedef void (*SourceConsumer) (void *context, const Id *source, const Id *target,
+								const float8 *weight, int n);
+
+extern void source_check_exists(const Model *model);
+extern void source_check(Model *model);
+extern void source_init(SourceShared *shared, Arena *arena, Model *model,
+						TimestampTz as_of, Relation rel);
+extern void source_read_table(SourceShared *shared, Arena *arena, Relation rel,
+							  TableScanDesc scan, SourceConsumer consumer, void *context);
+extern void source_read_query(SourceShared *shared, Arena *arena, const Model *model,
+							  Relation rel, SourceConsumer consumer, void *context);
+
+#endif
