@@ -33,8 +33,12 @@
 
 #define CODES	256
 
-/* Blocks to be built before their size is taken to say what all will need. */
-#define PROJECT_FROM	8
+/*
+ * From this part of all edges on, the blocks built from them are taken to say
+ * what all will need; but not to be wrong by more than a tenth.
+ */
+#define PROJECT_FROM	0.125
+#define PROJECT_SAFETY	0.9
 
 static double
 pair_weight(const BlocksShared *shared, double x)
@@ -49,18 +53,18 @@ pair_weight(const BlocksShared *shared, double x)
  */
 void
 blocks_init(BlocksShared *shared, Arena *arena, const IdsShared *ids,
-			bool logarithmic, uint32 per_node)
+			const EdgesShared *edges, bool logarithmic, uint32 per_node)
 {
 	uint64		nodes = 0;
 	double	   *dictionary;
 
 	memset(shared, 0, sizeof(BlocksShared));
 	shared->logarithmic = logarithmic;
-	shared->per_node = per_node;
 	for (int p = 0; p < ID_PARTITIONS; p++)
 	{
 		shared->base[p] = (uint32) nodes;
 		nodes += ids_count(ids, p);
+		shared->edges_read += edges_count(edges, p);
 		if (nodes >= NO_NODE)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -68,11 +72,13 @@ blocks_init(BlocksShared *shared, Arena *arena, const IdsShared *ids,
 							(unsigned long long) UINT32_MAX)));
 	}
 	shared->base[ID_PARTITIONS] = shared->nodes = (uint32) nodes;
-	if (arena_used(arena) + nodes * per_node > arena->control->limit)
-		arena_report_limit(arena_used(arena) + nodes * per_node, arena->control->limit);
+	/* what is used now, but the edges, stays until the blocks are done with */
+	shared->beside = arena_used(arena) - edges_bytes(edges) + nodes * (sizeof(uint32) + per_node);
+	if (shared->beside > arena->control->limit)
+		arena_report_limit(shared->beside, arena->control->limit);
 	pg_atomic_init_u64(&shared->edges, 0);
 	pg_atomic_init_u64(&shared->bytes, 0);
-	pg_atomic_init_u32(&shared->built, 0);
+	pg_atomic_init_u64(&shared->edges_built, 0);
 	shared->number = arena_alloc(arena, nodes * sizeof(uint32));
 	shared->out_count = arena_alloc(arena, nodes * sizeof(uint32));
 	memset(arena_address(arena, shared->out_count), 0, nodes * sizeof(uint32));
@@ -156,19 +162,21 @@ blocks_ordered(Blocks *blocks)
 }
 
 /*
- * Once some blocks are built, raise the error that all of them will not fit,
- * if so, with what they would need.
+ * A block of so many bytes was built from a bucket of so many edges.  Once
+ * enough are, raise the error that all will not fit, if so, with what they
+ * would need.
  */
 static void
-check_projection(Blocks *blocks, Size block_bytes)
+check_projection(Blocks *blocks, Size block_bytes, uint64 bucket_edges)
 {
 	BlocksShared *shared = blocks->shared;
-	uint64		bytes = pg_atomic_add_fetch_u64(&shared->bytes, block_bytes);
-	uint32		built = pg_atomic_add_fetch_u32(&shared->built, 1);
-	uint64		needed = bytes / built * ID_PARTITIONS + (uint64) shared->nodes * shared->per_node;
+	double		bytes = pg_atomic_add_fetch_u64(&shared->bytes, block_bytes);
+	double		part = (double) pg_atomic_add_fetch_u64(&shared->edges_built, bucket_edges) /
+		shared->edges_read;
+	double		limit = blocks->arena->control->limit;
 
-	if (built >= PROJECT_FROM && needed > blocks->arena->control->limit)
-		arena_report_limit(needed, blocks->arena->control->limit);
+	if (part >= PROJECT_FROM && bytes / part * PROJECT_SAFETY + shared->beside > limit)
+		arena_report_limit(bytes / part + shared->beside, limit);
 }
 
 /*
@@ -270,7 +278,7 @@ blocks_build(Blocks *blocks, Edges *edges, uint32 partition)
 	pfree(key);
 	arena_release(arena, scratch);
 	pg_atomic_fetch_add_u64(&shared->edges, pairs);
-	check_projection(blocks, bytes);
+	check_projection(blocks, bytes, m);
 }
 
 /* Once all blocks are built: this process's addresses of them. */
@@ -303,5 +311,27 @@ blocks_resolve(Blocks *blocks)
 		if (!csr_valid(block, shared->nodes))
 			elog(ERROR, "block %d is not valid", p);
 #endif
+	}
+}
+
+/* In the leader, when no process needs the blocks any more: free them. */
+void
+blocks_free(Blocks *blocks)
+{
+	for (int p = 0; p < ID_PARTITIONS; p++)
+	{
+		BlockRefs  *refs = &blocks->shared->block[p];
+		CsrBlock   *block = &blocks->block[p];
+		uint64		pairs = csr_edges(block);
+
+		if (block->nrows > 0)
+		{
+			arena_free(blocks->arena, refs->column, pairs * sizeof(uint32));
+			arena_free(blocks->arena, refs->weight, pairs * sizeof(double));
+			arena_free(blocks->arena, refs->code, pairs);
+			arena_free(blocks->arena, refs->offset, ((Size) block->nrows + 1) * sizeof(uint64));
+		}
+		memset(refs, 0, sizeof(BlockRefs));
+		memset(block, 0, sizeof(CsrBlock));
 	}
 }

@@ -26,13 +26,14 @@ typedef struct BlocksShared
 	bool		logarithmic;	/* a pair weighs ln(1 + x), else x */
 	uint32		nodes;
 	uint32		base[ID_PARTITIONS + 1];	/* first number of each partition */
-	uint32		per_node;		/* bytes a node will take later on */
+	uint64		beside;			/* bytes that will be needed beside blocks */
+	uint64		edges_read;		/* in all buckets */
 	ArenaRef	out_count;		/* [nodes] edges by source, by base + place */
 	ArenaRef	number;			/* [nodes] number by base + place */
 	ArenaRef	dictionary;		/* pair weight of 1 .. 256 unit edges */
 	pg_atomic_uint64 edges;		/* pairs in the blocks built */
-	pg_atomic_uint64 bytes;		/* in the blocks built */
-	pg_atomic_uint32 built;		/* number of blocks built */
+	pg_atomic_uint64 bytes;		/* in the blocks built, */
+	pg_atomic_uint64 edges_built;	/* and edges of the buckets they are from */
 	BlockRefs	block[ID_PARTITIONS];	/* each written by who builds it */
 } BlocksShared;
 
@@ -47,13 +48,14 @@ typedef struct Blocks
 } Blocks;
 
 extern void blocks_init(BlocksShared *shared, Arena *arena, const IdsShared *ids,
-						bool logarithmic, uint32 per_node);
+						const EdgesShared *edges, bool logarithmic, uint32 per_node);
 extern Blocks *blocks_attach(BlocksShared *shared, Arena *arena);
 extern void blocks_count_sources(Blocks *blocks, Edges *edges);
 extern void blocks_order(Blocks *blocks, Ids *ids, uint32 partition);
 extern void blocks_ordered(Blocks *blocks);
 extern void blocks_build(Blocks *blocks, Edges *edges, uint32 partition);
 extern void blocks_resolve(Blocks *blocks);
+extern void blocks_free(Blocks *blocks);
 
 /* The number of a node, which is its row and column in the blocks. */
 static inline uint32

@@ -17,7 +17,7 @@
  * is in place (write barrier), and is read whole.  Growing a table makes a new
  * one and leaves the old one to those who still read it: whatever they miss
  * there, they look for again under the lock before they add it.  Old tables
- * add up to less than the final one and go when the arena goes.
+ * add up to less than the final one, and go when all ids are known.
  *
  * Only adding an id takes its partition's lock; once most users are known
  * that is rare.  In which order ids are added, and so their places, depends
@@ -46,6 +46,7 @@
 typedef struct IdSlots
 {
 	uint64		mask;			/* number of slots - 1 */
+	ArenaRef	older;			/* the table this one replaced */
 	uint64		slot[FLEXIBLE_ARRAY_MEMBER];	/* tag << 32 | place + 1; 0 is
 												 * empty */
 } IdSlots;
@@ -187,6 +188,42 @@ probe(Ids *ids, uint32 p, volatile IdSlots *slots, const Id *id, uint64 *at)
 	return NO_NODE;
 }
 
+static Size
+slots_size(uint64 slots)
+{
+	return offsetof(IdSlots, slot) + slots * sizeof(uint64);
+}
+
+/* Free the tables that one has replaced, which nobody reads any more. */
+static void
+free_older(Ids *ids, IdSlots *slots)
+{
+	ArenaRef	ref = slots->older;
+
+	slots->older = ARENA_NONE;
+	while (ref != ARENA_NONE)
+	{
+		IdSlots    *old = arena_address(ids->arena, ref);
+		ArenaRef	older = old->older;
+
+		arena_free(ids->arena, ref, slots_size(old->mask + 1));
+		ref = older;
+	}
+}
+
+/* In the leader, while nobody adds ids: free what only adding needed. */
+void
+ids_settle(Ids *ids)
+{
+	for (int p = 0; p < ID_PARTITIONS; p++)
+	{
+		ArenaRef	ref = pg_atomic_read_u64(&ids->shared->partition[p].slots);
+
+		if (ref != ARENA_NONE)
+			free_older(ids, arena_address(ids->arena, ref));
+	}
+}
+
 /* Replace a partition's table by one twice as large.  The lock is held. */
 static volatile IdSlots *
 grow(Ids *ids, uint32 p)
@@ -195,10 +232,11 @@ grow(Ids *ids, uint32 p)
 	ArenaRef	old_ref = pg_atomic_read_u64(&part->slots);
 	volatile IdSlots *old = old_ref == ARENA_NONE ? NULL : current_slots(ids, p);
 	uint64		size = old ? (old->mask + 1) * 2 : FIRST_SLOTS;
-	ArenaRef	ref = arena_alloc(ids->arena, offsetof(IdSlots, slot) + size * sizeof(uint64));
+	ArenaRef	ref = arena_alloc(ids->arena, slots_size(size));
 	IdSlots    *slots = arena_address(ids->arena, ref);
 
 	slots->mask = size - 1;
+	slots->older = old_ref;
 	memset(slots->slot, 0, size * sizeof(uint64));
 	for (uint64 i = 0; old && i <= old->mask; i++)
 	{
@@ -213,9 +251,10 @@ grow(Ids *ids, uint32 p)
 	}
 	pg_write_barrier();
 	pg_atomic_write_u64(&part->slots, ref);
-	if (!ids->shared->locking && old)
-		arena_free(ids->arena, old_ref, offsetof(IdSlots, slot) + (old->mask + 1) * sizeof(uint64));
-	return current_slots(ids, p);
+	current_slots(ids, p);
+	if (!ids->shared->locking)
+		free_older(ids, slots);
+	return ids->local[p].slots;
 }
 
 /* Store an id as the key at a new place.  The lock is held. */

@@ -66,7 +66,6 @@ typedef struct Publisher
 				history_score;
 	int64		done;			/* users */
 	MemoryContext context;		/* of one batch */
-	Size		deferred;		/* bytes reserved for an index put off */
 } Publisher;
 
 /* What is published of a user. */
@@ -84,8 +83,6 @@ static Row
 row_of(Publisher *pub, NodeRef node)
 {
 	uint32		number = blocks_number(pub->blocks, node);
-	const CsrBlock *block = &pub->blocks->block[NODE_PARTITION(node)];
-	uint32		row = number - block->first;
 	Row			r;
 
 	r.score = pub->results->score[number];
@@ -93,7 +90,7 @@ row_of(Publisher *pub, NodeRef node)
 	r.influence = pub->results->influence[number];
 	r.responses = pub->results->responses[number];
 	r.activity = pub->results->activity[number];
-	r.audience = block->offset[row + 1] - block->offset[row];
+	r.audience = pub->results->audience[number];
 	return r;
 }
 
@@ -288,14 +285,15 @@ insert_new(Publisher *pub, const uint64 *seen)
 			   *node;
 	uint32		m = 0;
 	Size		size;
+	ArenaRef	ref;
 
 	for (uint32 i = 0; i < n; i++)
 		m += !(seen[i / 64] >> i % 64 & 1);
 	if (m == 0)
 		return;
 	size = 4 * (Size) m * sizeof(uint64);
-	arena_reserve(pub->blocks->arena, size);
-	key = MemoryContextAllocHuge(CurrentMemoryContext, size);
+	ref = arena_alloc(pub->blocks->arena, size);
+	key = arena_address(pub->blocks->arena, ref);
 	node = key + m;
 	m = 0;
 	for (uint32 p = 0; p < ID_PARTITIONS; p++)
@@ -331,13 +329,11 @@ insert_new(Publisher *pub, const uint64 *seen)
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(pub->context);
 	}
-	pfree(key);
-	arena_release(pub->blocks->arena, size);
+	arena_free(pub->blocks->arena, ref, size);
 }
 
 /*
- * Publish the results of a run that shows the state of a time; blocks are
- * resolved.  Returns the number of scores that changed, appeared or went.
+ * Publish the results of a run that shows the state of a time.  Returns the number of scores that changed, appeared or went.
  * Raises an error if the caller may not write the tables, or if they were
  * dropped or lost a column.
  */
@@ -346,8 +342,12 @@ publish(const Model *model, Ids *ids, Blocks *blocks, const Results *results,
 		int64 run, TimestampTz at)
 {
 	Publisher	pub = {0};
-	Size		size = ((Size) blocks->shared->nodes / 64 + 1) * sizeof(uint64);
-	uint64	   *seen;
+	Arena	   *arena = blocks->arena;
+	uint32		n = blocks->shared->nodes;
+	Size		seen_size = ((Size) n / 64 + 1) * sizeof(uint64);
+	Size		entry_size = WRITER_ENTRY_SIZE * (Size) n;
+	ArenaRef	seen = arena_alloc(arena, seen_size);
+	ArenaRef	entry = arena_alloc(arena, entry_size);
 
 	pub.model = model;
 	pub.ids = ids;
@@ -358,18 +358,15 @@ publish(const Model *model, Ids *ids, Blocks *blocks, const Results *results,
 	open_tables(&pub);
 	pub.context = AllocSetContextCreate(CurrentMemoryContext, "influence publish",
 										ALLOCSET_DEFAULT_SIZES);
-	arena_reserve(blocks->arena, size);
-	seen = MemoryContextAllocExtended(CurrentMemoryContext, size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	memset(arena_address(arena, seen), 0, seen_size);
 	/* every user's row may be changed or new, and be so only once */
-	pub.deferred = writer_defer_index(pub.scores, pub.score, blocks->shared->nodes);
-	arena_reserve(blocks->arena, pub.deferred);
-	renew_all(&pub, seen);
-	insert_new(&pub, seen);
+	writer_defer_index(pub.scores, pub.score, arena_address(arena, entry), n);
+	renew_all(&pub, arena_address(arena, seen));
+	insert_new(&pub, arena_address(arena, seen));
 	writer_close(pub.history);
 	writer_close(pub.scores);
-	arena_release(blocks->arena, pub.deferred);
-	pfree(seen);
-	arena_release(blocks->arena, size);
+	arena_free(arena, entry, entry_size);
+	arena_free(arena, seen, seen_size);
 	MemoryContextDelete(pub.context);
 	return pub.changed;
 }

@@ -14,6 +14,7 @@ typedef struct Results
 	const double *influence;
 	const double *activity;
 	const double *responses;
+	const uint64 *audience;
 	const float *score;
 	const float *percentile;
 } Results;

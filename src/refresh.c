@@ -14,8 +14,8 @@
  *	out			sums of out-weights
  *	restart		the restart distribution, not yet normalised
  *	normalise	the restart distribution
- *	rank		sweeps until the ranks are found, and one for what everybody
- *				receives (rank.c)
+ *	rank		sweeps until the ranks are found (rank.c)
+ *	receive		what everybody receives; the blocks are not needed after
  *	[score]		influence, scale, scores and percentiles (score.c)
  *	[publish]	the tables (publish.c)
  *
@@ -65,11 +65,8 @@
 /* Arrays in which out-weights are added up side by side. */
 #define OUT_SUMS		4
 
-/*
- * Bytes a node takes from numbering on beside its row of a block: the arrays
- * of Vectors, percentile and score, and one word to sort percentiles.
- */
-#define BYTES_PER_NODE	(sizeof(double) * 6 + sizeof(float) * 2 + sizeof(uint64))
+/* Bytes a node takes while ranking beside its row of a block: see Vectors. */
+#define BYTES_PER_NODE	(sizeof(double) * 5)
 
 /* Credibility of somebody whom nobody reacted to. */
 #define LEAST_CREDIBILITY	0.02
@@ -91,11 +88,15 @@ typedef enum Restart
 	RESTART_CREDIBLE
 } Restart;
 
-/* Arrays over the nodes, by number. */
+/*
+ * Arrays over the nodes, by number.  Memory is short while the blocks are
+ * there too, so arrays serve twice: for partial sums of out-weights before
+ * the ranks are found (out_sum), and for what is published of a user after
+ * (task_receive).
+ */
 typedef struct Vectors
 {
 	ArenaRef	out_weight;
-	ArenaRef	in_weight;
 	ArenaRef	restart;
 	ArenaRef	rank;
 	ArenaRef	share[2];
@@ -133,7 +134,6 @@ typedef struct Refresh
 	bool		has_vectors;	/* blocks and problem are resolved */
 	RankProblem problem;
 	double	   *out_weight;
-	double	   *in_weight;
 	double	   *restart;
 	ParallelTableScanDesc scan; /* NULL: the leader reads alone */
 	Snapshot	snapshot;		/* leader, when it reads alone */
@@ -240,7 +240,6 @@ need_vectors(Refresh *r)
 	need_blocks(r);
 	blocks_resolve(r->blocks);
 	r->out_weight = arena_address(&r->arena, v->out_weight);
-	r->in_weight = arena_address(&r->arena, v->in_weight);
 	r->restart = arena_address(&r->arena, v->restart);
 	problem->nodes = shared->blocks.nodes;
 	problem->block = r->blocks->block;
@@ -316,7 +315,16 @@ credibility(double r)
 	return LEAST_CREDIBILITY + (1 - LEAST_CREDIBILITY) * (r / (r + LN2));
 }
 
-/* Task: out- and in-weights, and where to restart.  Items are chunks. */
+static void
+report_infinite(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("weights of the interactions of one user add up to infinity"),
+			 errhint("Scale the weights down; only their proportions matter much.")));
+}
+
+/* Task: out-weights, and where to restart.  Items are chunks. */
 static void
 task_restart(Team *team)
 {
@@ -334,25 +342,16 @@ task_restart(Team *team)
 		{
 			uint32		v = block->first + row;
 			double		activity = 0;
-			double		responses = 0;
 			double		capped = 0;
 			double		q;
 
 			for (uint64 e = block->offset[row]; e < block->offset[row + 1]; e++)
-			{
-				double		weight = csr_weight(block, e);
-
-				responses += weight;
-				capped += Min(weight, LN2);
-			}
+				capped += Min(csr_weight(block, e), LN2);
 			for (int s = 0; s < OUT_SUMS; s++)
 				activity += out_sum(r, s)[v];
-			if (isinf(activity) || isinf(responses))
-				ereport(ERROR,
-						(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-						 errmsg("weights of the interactions of one user add up to infinity")));
+			if (isinf(activity))
+				report_infinite();
 			r->out_weight[v] = activity;
-			r->in_weight[v] = responses;
 			q = activity;
 			if (r->shared->restart == RESTART_CREDIBLE)
 				q *= credibility(capped);
@@ -399,6 +398,50 @@ task_rank(Team *team)
 		rank_chunk(&r->problem, r->shared->step, i, received(r));
 }
 
+/* Where task_receive leaves what it finds: ranks are not needed any more. */
+static double *
+responses(Refresh *r)
+{
+	return r->problem.rank;
+}
+
+static uint64 *
+audience(Refresh *r)
+{
+	return (uint64 *) r->restart;
+}
+
+/*
+ * Task: what everybody receives from the final ranks, how many people react
+ * to them and with what pair weights.  Items are chunks.
+ */
+static void
+task_receive(Team *team)
+{
+	Refresh    *r = team->state;
+	uint64		i;
+
+	need_vectors(r);
+	while (team_next(team, &i))
+	{
+		const CsrChunk *chunk = &r->problem.chunk[i];
+		const CsrBlock *block = &r->blocks->block[chunk->block];
+
+		rank_chunk(&r->problem, RANK_RECEIVED, i, received(r));
+		for (uint32 row = chunk->low; row < chunk->high; row++)
+		{
+			double		sum = 0;
+
+			for (uint64 e = block->offset[row]; e < block->offset[row + 1]; e++)
+				sum += csr_weight(block, e);
+			if (isinf(sum))
+				report_infinite();
+			responses(r)[block->first + row] = sum;
+			audience(r)[block->first + row] = block->offset[row + 1] - block->offset[row];
+		}
+	}
+}
+
 enum
 {
 	TASK_READ,
@@ -408,7 +451,8 @@ enum
 	TASK_OUT,
 	TASK_RESTART,
 	TASK_NORMALISE,
-	TASK_RANK
+	TASK_RANK,
+	TASK_RECEIVE
 };
 
 static const TeamTask tasks[] = {
@@ -419,7 +463,8 @@ static const TeamTask tasks[] = {
 	[TASK_OUT] = task_out,
 	[TASK_RESTART] = task_restart,
 	[TASK_NORMALISE] = task_normalise,
-	[TASK_RANK] = task_rank
+	[TASK_RANK] = task_rank,
+	[TASK_RECEIVE] = task_receive
 };
 
 /* Have the team do a step for all chunks. */
@@ -555,20 +600,15 @@ vector(Refresh *r)
 	return arena_alloc(&r->arena, (Size) r->shared->blocks.nodes * sizeof(double));
 }
 
-static void
-free_vector(Refresh *r, ArenaRef ref)
-{
-	arena_free(&r->arena, ref, (Size) r->shared->blocks.nodes * sizeof(double));
-}
-
 /* From edges in buckets to blocks of the graph. */
 static void
 build(Refresh *r, const Model *model)
 {
 	RefreshShared *shared = r->shared;
 
+	ids_settle(r->ids);
 	progress_phase(PHASE_ORDERING, ID_PARTITIONS);
-	blocks_init(&shared->blocks, &r->arena, &shared->ids,
+	blocks_init(&shared->blocks, &r->arena, &shared->ids, &shared->edges,
 				strcmp(model->pair_weight, "log") == 0, BYTES_PER_NODE);
 	team_run(&r->team, TASK_COUNT, 0);
 	team_run(&r->team, TASK_ORDER, ID_PARTITIONS);
@@ -589,7 +629,6 @@ rank(Refresh *r, const Model *model)
 		strcmp(model->restart, "activity") == 0 ? RESTART_ACTIVITY : RESTART_CREDIBLE;
 	shared->damping = model->damping;
 	v->out_weight = vector(r);
-	v->in_weight = vector(r);
 	v->restart = vector(r);
 	v->rank = vector(r);
 	v->share[0] = vector(r);
@@ -615,28 +654,27 @@ rank(Refresh *r, const Model *model)
 	r->team.progress = NULL;
 	progress_phase(PHASE_RANKING, model->max_iterations);
 	converged = rank_solve(&r->problem, model->tolerance, model->max_iterations, run_step, r);
-	run_step(&r->problem, RANK_RECEIVED, r);
+	team_run(&r->team, TASK_RECEIVE, v->nchunks);
 	return converged;
 }
 
 /*
  * From what everybody receives to scores.  Takes the scale if the model has
- * none, or rescale says so.  The vectors that are not results are freed.
+ * none, or rescale says so.
  */
 static void
 score(Refresh *r, Model *model, bool rescale, Results *results)
 {
-	Vectors    *v = &r->shared->vectors;
 	uint32		n = r->shared->blocks.nodes;
-	int			spare = r->shared->control.iterations % 2;
-	ArenaRef	word = vector(r);
+	ArenaRef	word[3] = {vector(r), vector(r), vector(r)};
 	ArenaRef	floats = arena_alloc(&r->arena, 2 * (Size) n * sizeof(float));
 	double	   *influence = received(r);
 	float	   *out = arena_address(&r->arena, floats);
 	float	   *percentile = out + n;
 	uint64	   *const scratch[4] = {
-		(uint64 *) r->problem.rank, (uint64 *) r->restart,
-		(uint64 *) r->problem.share[spare], arena_address(&r->arena, word)
+		arena_address(&r->arena, word[0]), arena_address(&r->arena, word[1]),
+		arena_address(&r->arena, word[2]),
+		(uint64 *) r->problem.share[r->shared->control.iterations % 2]
 	};
 	double		most = 0,
 				sum = 0;
@@ -671,13 +709,12 @@ score(Refresh *r, Model *model, bool rescale, Results *results)
 						(unsigned long long) beyond, model->name),
 				 errdetail("Their influence is at least the greatest one when the scale was taken."),
 				 errhint("Take the scale anew by influence_rescale.")));
-	free_vector(r, word);
-	free_vector(r, v->rank);
-	free_vector(r, v->restart);
-	free_vector(r, v->share[spare]);
+	for (int i = 0; i < lengthof(word); i++)
+		arena_free(&r->arena, word[i], (Size) n * sizeof(double));
 	results->influence = influence;
 	results->activity = r->out_weight;
-	results->responses = r->in_weight;
+	results->responses = responses(r);
+	results->audience = audience(r);
 	results->score = out;
 	results->percentile = percentile;
 }
@@ -751,6 +788,7 @@ attempt(Model *model, bool rescale, Run *run, int workers, volatile bool *writin
 	run->rank_ms = lap(&clock);
 
 	progress_phase(PHASE_SCORING, 0);
+	blocks_free(r->blocks);
 	score(r, model, rescale, &results);
 	run->score_ms = lap(&clock);
 

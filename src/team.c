@@ -46,8 +46,7 @@ team_lead(Team *team, TeamShared *shared, bool alone, const TeamTask *task, void
 	team->state = state;
 	team->alone = alone;
 	team->progress = NULL;
-	team->member = pg_atomic_fetch_add_u32(&shared->members, 1);
-	Assert(team->member == 0);
+	pg_atomic_fetch_add_u32(&shared->members, 1);
 	if (!alone)
 		BarrierAttach(&shared->barrier);
 }
@@ -92,7 +91,7 @@ team_work(Team *team, TeamShared *shared, const TeamTask *task, void *state)
 	team->state = state;
 	team->alone = false;
 	team->progress = NULL;
-	team->member = pg_atomic_fetch_add_u32(&shared->members, 1);
+	pg_atomic_fetch_add_u32(&shared->members, 1);
 	if (phase % 2 == 0)
 		BarrierArriveAndWait(&shared->barrier, PG_WAIT_EXTENSION);
 	while (shared->task != TASK_DISMISSED)

@@ -16,7 +16,7 @@ typedef struct TeamShared
 	int			task;			/* written by the leader in even phases */
 	uint64		items;			/* likewise */
 	pg_atomic_uint64 next;		/* the next item nobody has claimed */
-	pg_atomic_uint32 members;	/* processes that joined, the leader is 0 */
+	pg_atomic_uint32 members;	/* processes that joined, the leader included */
 } TeamShared;
 
 /*
@@ -33,7 +33,6 @@ typedef struct Team
 	TeamShared *shared;
 	const TeamTask *task;		/* by number, the same in every process */
 	void	   *state;			/* for the tasks, this process's own */
-	int			member;			/* number of this process */
 	bool		alone;			/* no workers: no barrier is needed */
 	void		(*progress) (int64 items);	/* leader: told of items claimed; or NULL */
 } Team;

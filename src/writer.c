@@ -107,7 +107,7 @@ writer_open(Oid relid, Bitmapset *updated)
 
 		if (att->attgenerated)
 			writer->one_by_one = true;
-		else if (!att->attisdropped && att->atthasdef &&
+		else if (!att->attisdropped &&
 				 (expr = (Expr *) build_column_default(rel, i + 1)) != NULL)
 			writer->defaults[i] = ExecPrepareExpr(expr, writer->estate);
 	}
@@ -144,15 +144,13 @@ writer_column(Writer *writer, const char *name, Oid type)
 /*
  * Put entries off for the index on a float4 column, for so many new and
  * changed rows at most, if there is such an index and nothing is in the way.
- * Returns the bytes that takes until writer_close.
+ * entry has room for them (WRITER_ENTRY_SIZE), until writer_close.
  */
-Size
-writer_defer_index(Writer *writer, AttrNumber attno, Size rows)
+void
+writer_defer_index(Writer *writer, AttrNumber attno, uint64 *entry, Size rows)
 {
-	Size		bytes = 4 * rows * sizeof(uint64);
-
 	if (writer->one_by_one || rows == 0)
-		return 0;
+		return;
 	for (int i = 0; i < writer->info->ri_NumIndices; i++)
 	{
 		IndexInfo  *info = writer->info->ri_IndexRelationInfo[i];
@@ -164,12 +162,11 @@ writer_defer_index(Writer *writer, AttrNumber attno, Size rows)
 			writer->deferred = i;
 			writer->deferred_attno = attno;
 			writer->deferred_size = rows;
-			writer->entry = MemoryContextAllocHuge(writer->context, bytes);
+			writer->entry = entry;
 			info->ii_ReadyForInserts = false;
-			return bytes;
+			return;
 		}
 	}
-	return 0;
 }
 
 /* Note the index entry of a new version of a row. */
@@ -228,7 +225,6 @@ insert_deferred(Writer *writer)
 		MemoryContextSwitchTo(old);
 		ResetPerTupleExprContext(writer->estate);
 	}
-	pfree(writer->entry);
 }
 
 /* Write the rows gathered. */
@@ -356,6 +352,7 @@ writer_close(Writer *writer)
 	FreeBulkInsertState(writer->bulk);
 	EvalPlanQualEnd(&writer->epq);
 	ExecCloseIndices(writer->info);
+	ExecCloseResultRelations(writer->estate);	/* those that triggers opened */
 	ExecResetTupleTable(writer->estate->es_tupleTable, false);
 	FreeExecutorState(writer->estate);
 	table_close(writer->rel, NoLock);

@@ -11,10 +11,13 @@
 
 typedef struct Writer Writer;
 
+/* Bytes that writer_defer_index needs for each row. */
+#define WRITER_ENTRY_SIZE	(4 * sizeof(uint64))
+
 extern Writer *writer_open(Oid relid, Bitmapset *updated);
 extern Relation writer_relation(Writer *writer);
 extern AttrNumber writer_column(Writer *writer, const char *name, Oid type);
-extern Size writer_defer_index(Writer *writer, AttrNumber attno, Size rows);
+extern void writer_defer_index(Writer *writer, AttrNumber attno, uint64 *entry, Size rows);
 extern TupleTableSlot *writer_slot(Writer *writer);
 extern void writer_insert(Writer *writer);
 extern void writer_update(Writer *writer, TupleTableSlot *old, TupleTableSlot *new);
