@@ -8,6 +8,8 @@
 #include "port/atomics.h"
 #include "utils/dsa.h"
 
+#include "compat.h"
+
 /* Names a piece of memory in every process of a refresh; 0 is none. */
 typedef uint64 ArenaRef;
 
@@ -39,7 +41,7 @@ extern ArenaRef arena_alloc(Arena *arena, Size size);
 extern void arena_free(Arena *arena, ArenaRef ref, Size size);
 extern void arena_reserve(Arena *arena, Size size);
 extern void arena_release(Arena *arena, Size size);
-extern void arena_report_limit(uint64 needed, uint64 limit) pg_attribute_noreturn();
+pg_noreturn extern void arena_report_limit(uint64 needed, uint64 limit);
 
 static inline void *
 arena_address(Arena *arena, ArenaRef ref)

@@ -195,6 +195,9 @@ compat_database_ownercheck(Oid database, Oid role)
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
+#if PG_VERSION_NUM >= 160000
+#include "parser/parse_relation.h"
+#endif
 
 static inline void
 compat_init_range_table(EState *estate, Relation rel, Bitmapset *updated)
@@ -316,6 +319,19 @@ compat_hash_memory_limit(void)
 	return get_hash_memory_limit();
 #else
 	return (size_t) get_hash_mem() * 1024;
+#endif
+}
+
+/* 18 can leave primary keys that are deferrable out */
+#include "utils/relcache.h"
+
+static inline Oid
+compat_primary_key(Relation rel)
+{
+#if PG_VERSION_NUM >= 180000
+	return RelationGetPrimaryKeyIndex(rel, false);
+#else
+	return RelationGetPrimaryKeyIndex(rel);
 #endif
 }
 

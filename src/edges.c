@@ -4,7 +4,7 @@
  *
  * While rows are read their edges go into buckets, one for each partition of
  * ids, by target: a bucket is later made into one block of the graph by one
- * process, without looking at the others (build.c), and is small enough to be
+ * process, without looking at the others (blocks.c), and is small enough to be
  * sorted in cache.
  *
  * A process fills a chunk of memory for each bucket and hangs full ones into

@@ -21,7 +21,7 @@
  *
  * Only adding an id takes its partition's lock; once most users are known
  * that is rare.  In which order ids are added, and so their places, depends
- * on the order of rows and of processes: see build.c for what is done about
+ * on the order of rows and of processes: see blocks.c for what is done about
  * that.
  *
  * Text ids are equal when their bytes are.

@@ -295,7 +295,7 @@ describe_table(FunctionCallInfo fcinfo, CallSite *site, Oid table)
 {
 	Relation	rel = table_open(table, AccessShareLock);
 	MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
-	Oid			key = RelationGetPrimaryKeyIndex(rel);
+	Oid			key = compat_primary_key(rel);
 
 	site->user_attno = table_column(rel, "user_id", model_id_type_oid(site->id_type));
 	site->score_attno = table_column(rel, "score", FLOAT4OID);

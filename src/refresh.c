@@ -695,19 +695,15 @@ score(Refresh *r, Model *model, bool rescale, Results *results)
 	{
 		double		s = score_of(influence[i], model->reference, model->c);
 
-		if (s >= SCORE_MOST)
-		{
-			s = SCORE_MOST;
-			beyond++;
-		}
-		out[i] = (float) s;
+		beyond += influence[i] > model->reference;
+		out[i] = (float) Min(s, SCORE_MOST);
 	}
 	score_percentiles(influence, n, percentile, scratch);
-	if (beyond > BEYOND_USERS && beyond > BEYOND_SHARE * n)
+	if (model->reference > 0 && beyond > BEYOND_USERS && beyond > BEYOND_SHARE * n)
 		ereport(WARNING,
-				(errmsg("%llu users of model \"%s\" have reached the greatest score",
+				(errmsg("%llu users of model \"%s\" are beyond the end of its scale",
 						(unsigned long long) beyond, model->name),
-				 errdetail("Their influence is at least the greatest one when the scale was taken."),
+				 errdetail("They have more influence than anybody had when the scale was taken, and score 100."),
 				 errhint("Take the scale anew by influence_rescale.")));
 	for (int i = 0; i < lengthof(word); i++)
 		arena_free(&r->arena, word[i], (Size) n * sizeof(double));
