@@ -264,14 +264,16 @@ compat_update_index_tuples(ResultRelInfo *info, TupleTableSlot *slot, EState *es
 }
 
 /*
- * Update a row; true if all indexes need an entry for the new version.  16
- * distinguishes summarizing indexes, which are treated as others here.
+ * Update a row that the active snapshot sees.  *all_indexes says whether all
+ * indexes need an entry for the new version: 16 distinguishes summarizing
+ * indexes, which are treated as others here.
  */
 #include "access/tableam.h"
 #include "utils/snapmgr.h"
 
-static inline bool
-compat_update(Relation rel, ItemPointer tid, TupleTableSlot *slot, CommandId cid)
+static inline TM_Result
+compat_update(Relation rel, ItemPointer tid, TupleTableSlot *slot, CommandId cid,
+			  bool *all_indexes)
 {
 	TM_FailureData failure;
 	LockTupleMode lock;
@@ -283,17 +285,12 @@ compat_update(Relation rel, ItemPointer tid, TupleTableSlot *slot, CommandId cid
 	TM_Result	result = table_tuple_update(rel, tid, slot, cid, GetActiveSnapshot(), InvalidSnapshot,
 											true, &failure, &lock, &indexes);
 
-	if (result != TM_Ok)
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not serialize access due to concurrent update"),
-				 errdetail("A row of table \"%s\" was changed meanwhile.",
-						   RelationGetRelationName(rel))));
 #if PG_VERSION_NUM >= 160000
-	return indexes != TU_None;
+	*all_indexes = result == TM_Ok && indexes != TU_None;
 #else
-	return indexes;
+	*all_indexes = result == TM_Ok && indexes;
 #endif
+	return result;
 }
 
 /* 18 counts what an index scan does */

@@ -24,6 +24,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -63,10 +64,11 @@ PG_FUNCTION_INFO_V1(influence_score_text);
 
 /* --- what the session knows of models ----------------------------------- */
 
-/* A model by name; the empty name stands for the one meant by NULL. */
+/* A model, under what it was asked for by. */
 typedef struct KnownModel
 {
-	char		name[NAMEDATALEN];	/* hash key */
+	char		name[NAMEDATALEN + 1];	/* hash key: "=" and a name; or empty, for
+										 * the model meant by NULL */
 	Oid			scores;
 	IdType		id_type;
 } KnownModel;
@@ -94,11 +96,12 @@ relation_changed(Datum arg, Oid relid)
 	KnownModel *known;
 	bool		ours = relid == InvalidOid || relid == model_catalog;
 
-	if (known_models == NULL)
-		return;
-	hash_seq_init(&status, known_models);
-	while ((known = hash_seq_search(&status)) != NULL)
-		ours = ours || known->scores == relid;
+	if (known_models)
+	{
+		hash_seq_init(&status, known_models);
+		while ((known = hash_seq_search(&status)) != NULL)
+			ours = ours || known->scores == relid;
+	}
 	if (ours)
 		forget_models();
 }
@@ -119,33 +122,52 @@ lookup_register_callbacks(void)
 	RegisterSubXactCallback(subtransaction_ended, NULL);
 }
 
-/* A model by name, or the one meant by NULL; raises model_find's errors. */
+/*
+ * A model by name, or the one meant by NULL; raises model_find's errors.
+ *
+ * Definitions are read as of now, as those of relations are, whatever the
+ * calling query's snapshot: what is kept must not be older than the last
+ * invalidation.  In parallel mode there is no such snapshot, and nothing is
+ * kept.
+ */
 static KnownModel
 find_model(FunctionCallInfo fcinfo, const char *name)
 {
-	char		key[NAMEDATALEN] = {0};
+	char		key[NAMEDATALEN + 1] = {0};
+	bool		parallel = IsInParallelMode();
 	KnownModel *known;
-	KnownModel	result;
-	Catalog		catalog;
-	Model	   *model;
+	KnownModel	result = {{0}};
+	uint64		before;
 
 	/* no model has a name as long as that */
 	if (name)
-		strlcpy(key, name, NAMEDATALEN);
+		snprintf(key, sizeof(key), "=%s", name);
 	if (known_models && (known = hash_search(known_models, key, HASH_FIND, NULL)) != NULL)
 		return *known;
 
-	catalog = catalog_open(fcinfo);
-	model_catalog = catalog.model;
-	model = model_find(&catalog, name, false);
-	memcpy(result.name, key, NAMEDATALEN);
-	result.scores = model->scores;
-	result.id_type = model->id_type;
+	do
+	{
+		Catalog		catalog = catalog_open(fcinfo);
+		Model	   *model;
+
+		before = generation;
+		model_catalog = catalog.model;
+		if (!parallel)
+			PushActiveSnapshot(GetLatestSnapshot());
+		model = model_find(&catalog, name, false);
+		if (!parallel)
+			PopActiveSnapshot();
+		result.scores = model->scores;
+		result.id_type = model->id_type;
+	} while (generation != before);
+	memcpy(result.name, key, sizeof(key));
+	if (parallel)
+		return result;
 	if (known_models == NULL)
 	{
 		HASHCTL		control = {0};
 
-		control.keysize = NAMEDATALEN;
+		control.keysize = sizeof(key);
 		control.entrysize = sizeof(KnownModel);
 		known_models = hash_create("influence models", 16, &control, HASH_ELEM | HASH_STRINGS);
 	}
@@ -282,7 +304,7 @@ table_column(Relation rel, const char *name, Oid type)
 
 	if (attno <= 0 || TupleDescAttr(RelationGetDescr(rel), attno - 1)->atttypid != type)
 		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				(errcode(attno <= 0 ? ERRCODE_UNDEFINED_COLUMN : ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("table \"%s\" has no column \"%s\" of type %s",
 						RelationGetRelationName(rel), name, format_type_be(type)),
 				 errhint("Restore the column, or drop the model and create it anew.")));
@@ -291,9 +313,8 @@ table_column(Relation rel, const char *name, Oid type)
 
 /* Note what look-ups need to know of the table. */
 static void
-describe_table(FunctionCallInfo fcinfo, CallSite *site, Oid table)
+describe_table(FunctionCallInfo fcinfo, CallSite *site, Relation rel)
 {
-	Relation	rel = table_open(table, AccessShareLock);
 	MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 	Oid			key = compat_primary_key(rel);
 
@@ -314,7 +335,6 @@ describe_table(FunctionCallInfo fcinfo, CallSite *site, Oid table)
 	site->slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(rel)),
 										  table_slot_callbacks(rel));
 	MemoryContextSwitchTo(old);
-	table_close(rel, NoLock);
 }
 
 /*
@@ -325,35 +345,44 @@ describe_table(FunctionCallInfo fcinfo, CallSite *site, Oid table)
 static void
 prepare(FunctionCallInfo fcinfo, CallSite *site, const char *name, IdType id_type)
 {
-	KnownModel	model = find_model(fcinfo, name);
+	uint64		before;
 
-	if (model.id_type != id_type)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("user ids of the model are of type %s, not %s",
-						format_type_be(model_id_type_oid(model.id_type)),
-						format_type_be(model_id_type_oid(id_type))),
-				 errhint("Cast the user id to %s.",
-						 format_type_be(model_id_type_oid(model.id_type)))));
-	if (get_rel_relkind(model.scores) == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("the table of scores of the model does not exist any more"),
-				 errhint("Drop the model by influence_drop_model, and create it anew.")));
-	check_privileges(model.scores);
-	site->id_type = id_type;
-	describe_table(fcinfo, site, model.scores);
-	site->model = model;
+	do
+	{
+		KnownModel	model = find_model(fcinfo, name);
+		Relation	rel;
+
+		before = generation;
+		if (model.id_type != id_type)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("user ids of the model are of type %s, not %s",
+							format_type_be(model_id_type_oid(model.id_type)),
+							format_type_be(model_id_type_oid(id_type))),
+					 errhint("Cast the user id to %s.",
+							 format_type_be(model_id_type_oid(model.id_type)))));
+		/* the lock brings invalidations in: perhaps it is another table now */
+		rel = try_relation_open(model.scores, AccessShareLock);
+		if (generation == before)
+		{
+			model_check_table(rel, "scores");
+			check_privileges(model.scores);
+			site->id_type = id_type;
+			site->model = model;
+			site->user = GetUserId();
+			site->row_security = check_enable_rls(model.scores, InvalidOid, true) == RLS_ENABLED;
+			describe_table(fcinfo, site, rel);
+		}
+		if (rel)
+			relation_close(rel, NoLock);
+	} while (generation != before);
 	if (site->name)
 		pfree(site->name);
 	site->name = name ? MemoryContextStrdup(fcinfo->flinfo->fn_mcxt, name) : NULL;
-	site->user = GetUserId();
-	site->row_security = check_enable_rls(model.scores, InvalidOid, true) == RLS_ENABLED;
 	if (site->plan)
 		SPI_freeplan(site->plan);
 	site->plan = NULL;
 	site->snapshot.xmin = InvalidTransactionId; /* no snapshot is like that */
-	/* last, as the look-ups above may have raised it */
 	site->generation = generation;
 }
 
@@ -384,6 +413,7 @@ score_by_query(CallSite *site, Datum user_id, float *score)
 		bool		isnull;
 
 		*score = DatumGetFloat4(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+		found = !isnull;
 	}
 	spi_end();
 	return found;
@@ -411,7 +441,10 @@ score_by_index(CallSite *site, Relation rel, Snapshot snapshot, Datum user_id, f
 		index_rescan(scan, &key, 1, NULL, 0);
 		found = index_getnext_slot(scan, ForwardScanDirection, slot);
 		if (found)
+		{
 			*score = DatumGetFloat4(slot_getattr(slot, site->score_attno, &isnull));
+			found = !isnull;
+		}
 		ExecClearTuple(slot);
 		index_endscan(scan);
 		index_close(index, NoLock);
@@ -422,7 +455,10 @@ score_by_index(CallSite *site, Relation rel, Snapshot snapshot, Datum user_id, f
 
 		found = table_scan_getnextslot(scan, ForwardScanDirection, slot);
 		if (found)
+		{
 			*score = DatumGetFloat4(slot_getattr(slot, site->score_attno, &isnull));
+			found = !isnull;
+		}
 		ExecClearTuple(slot);
 		table_endscan(scan);
 	}
@@ -446,6 +482,9 @@ read_bulk(CallSite *site, Relation rel, Snapshot snapshot)
 
 		CHECK_FOR_INTERRUPTS();
 		slot_getsomeattrs(slot, Max(site->user_attno, site->score_attno));
+		/* the owner may have allowed NULLs; they answer like no row */
+		if (slot->tts_isnull[site->user_attno - 1] || slot->tts_isnull[site->score_attno - 1])
+			continue;
 		user_id = slot->tts_values[site->user_attno - 1];
 		if (site->id_type == ID_TEXT)
 			user_id = PointerGetDatum(PG_DETOAST_DATUM_PACKED(user_id));
@@ -499,11 +538,23 @@ remember(CallSite *site, const Id *id, bool found, float score)
 
 /* The score of an id that is not known yet. */
 static bool
-find_score(CallSite *site, Snapshot snapshot, const Id *id, Datum user_id, float *score)
+find_score(FunctionCallInfo fcinfo, CallSite *site, Snapshot snapshot, const Id *id,
+		   Datum user_id, float *score)
 {
-	Relation	rel = table_open(site->model.scores, AccessShareLock);
+	Relation	rel;
 	bool		found;
 
+	/* here, too, the lock may bring in that it is another table now */
+	while ((rel = try_relation_open(site->model.scores, AccessShareLock)) == NULL ||
+		   site->generation != generation)
+	{
+		if (rel)
+			relation_close(rel, NoLock);
+		prepare(fcinfo, site, site->name ? pstrdup(site->name) : NULL, site->id_type);
+		restart(site, snapshot);
+		if (site->row_security)
+			return score_by_query(site, user_id, score);
+	}
 	if (site->pages == 0)
 		site->pages = Max(1, RelationGetNumberOfBlocks(rel));
 	if (!site->bulk_failed && site->lookups >= (uint64) site->pages * LOOKUPS_PER_PAGE)
@@ -516,7 +567,7 @@ find_score(CallSite *site, Snapshot snapshot, const Id *id, Datum user_id, float
 		site->lookups++;
 		remember(site, id, found, *score);
 	}
-	table_close(rel, NoLock);
+	relation_close(rel, NoLock);
 	return found;
 }
 
@@ -604,7 +655,7 @@ score(FunctionCallInfo fcinfo, IdType id_type)
 				score = answer->score;
 			}
 			else
-				found = find_score(site, snapshot, &id, user_id, &score);
+				found = find_score(fcinfo, site, snapshot, &id, user_id, &score);
 		}
 	}
 	if (!found)

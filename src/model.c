@@ -20,6 +20,7 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -92,6 +93,9 @@ static const struct
 
 /* The longest thing added to a model's name for a table. */
 #define LONGEST_SUFFIX	"_networks"
+
+/* What lock_default locks, of the catalog. */
+#define LOCK_DEFAULT	1
 
 PG_FUNCTION_INFO_V1(influence_create_model);
 PG_FUNCTION_INFO_V1(influence_alter_model);
@@ -333,6 +337,25 @@ model_check_owner(const Model *model)
 				 errdetail("A model belongs to the owner of its table of scores.")));
 }
 
+/*
+ * Raise an error unless a table of a model, opened as rel, is one: NULL says
+ * that it does not exist any more.  what is kept there is for the message.
+ */
+void
+model_check_table(Relation rel, const char *what)
+{
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("the table of %s of the model does not exist any more", what),
+				 errhint("Drop the model by influence_drop_model, and create it anew.")));
+	if (rel->rd_rel->relkind != RELKIND_RELATION)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not an ordinary table", RelationGetRelationName(rel)),
+				 errdetail("Scores are published in ordinary tables.")));
+}
+
 /* --- defining models --------------------------------------------------- */
 
 /* Raise an error unless what a model says is possible. */
@@ -562,6 +585,7 @@ influence_create_model(PG_FUNCTION_ARGS)
 	Oid			schema;
 	char	   *id_type;
 
+	PreventCommandIfReadOnly("influence_create_model()");
 	for (int a = 0; a < ARGUMENTS; a++)
 	{
 		type[a] = argument[a].type;
@@ -602,6 +626,11 @@ influence_create_model(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_UNDEFINED_SCHEMA),
 				 errmsg("no schema has been selected to create in")));
 	schema = linitial_oid(path);
+	if (isAnyTempNamespace(schema))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+				 errmsg("a model cannot have temporary tables"),
+				 errhint("Put a permanent schema first in search_path.")));
 	id_type = format_type_be_qualified(model_id_type_oid(model->id_type));
 	model->scores = create_table(schema, model->name, "_scores",
 								 psprintf("user_id %s PRIMARY KEY,"
@@ -683,6 +712,7 @@ influence_alter_model(PG_FUNCTION_ARGS)
 	Model	   *model;
 	IdType		id_type;
 
+	PreventCommandIfReadOnly("influence_alter_model()");
 	if (PG_ARGISNULL(ARG_NAME))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -744,6 +774,16 @@ drop_table(Oid table)
 }
 
 /*
+ * Lock which model is the default, to the end of the transaction, against
+ * others that change that.  Taken before any model is locked.
+ */
+static void
+lock_default(const Catalog *catalog)
+{
+	LockDatabaseObject(RelationRelationId, catalog->model, LOCK_DEFAULT, ExclusiveLock);
+}
+
+/*
  * influence_drop_model(name)
  *
  * Forget a model, with its tables and runs.  Raises an error if the caller
@@ -753,10 +793,13 @@ Datum
 influence_drop_model(PG_FUNCTION_ARGS)
 {
 	Catalog		catalog = catalog_open(fcinfo);
-	Model	   *model = model_find(&catalog, text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
 	Oid			type[] = {TEXTOID};
-	Datum		value[] = {CStringGetTextDatum(model->name)};
+	Datum		value[] = {PG_GETARG_DATUM(0)};
+	Model	   *model;
 
+	PreventCommandIfReadOnly("influence_drop_model()");
+	lock_default(&catalog);
+	model = model_find(&catalog, TextDatumGetCString(value[0]), true);
 	model_check_owner(model);
 	spi_begin();
 	drop_table(model->scores);
@@ -781,15 +824,15 @@ Datum
 influence_set_default(PG_FUNCTION_ARGS)
 {
 	Catalog		catalog = catalog_open(fcinfo);
-	Model	   *model = PG_ARGISNULL(0) ? NULL :
-		model_find(&catalog, text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
 	MemoryContext context = CurrentMemoryContext;
 	char	   *before = NULL;
 	Oid			type[] = {TEXTOID};
-	Datum		value[] = {model ? CStringGetTextDatum(model->name) : (Datum) 0};
+	Datum		value[] = {PG_ARGISNULL(0) ? (Datum) 0 : PG_GETARG_DATUM(0)};
 
-	if (model)
-		model_check_owner(model);
+	PreventCommandIfReadOnly("influence_set_default()");
+	lock_default(&catalog);
+	if (!PG_ARGISNULL(0))
+		model_check_owner(model_find(&catalog, TextDatumGetCString(value[0]), true));
 	spi_begin();
 	catalog_execute(&catalog, false,
 					psprintf("SELECT name FROM %s WHERE is_default", catalog.model_name),
@@ -804,7 +847,7 @@ influence_set_default(PG_FUNCTION_ARGS)
 	catalog_execute(&catalog, false,
 					psprintf("UPDATE %s SET is_default = false WHERE is_default", catalog.model_name),
 					0, NULL, NULL, NULL);
-	if (model)
+	if (!PG_ARGISNULL(0))
 		catalog_execute(&catalog, false,
 						psprintf("UPDATE %s SET is_default = true WHERE name OPERATOR(pg_catalog.=) $1",
 								 catalog.model_name),

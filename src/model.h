@@ -6,6 +6,7 @@
 #define INFLUENCE_MODEL_H
 
 #include "utils/jsonb.h"
+#include "utils/relcache.h"
 
 #include "ids.h"
 
@@ -59,6 +60,7 @@ extern void catalog_execute(const Catalog *catalog, bool read_only, const char *
 extern Model *model_find(const Catalog *catalog, const char *name, bool lock);
 extern void model_store_run(const Catalog *catalog, const Model *model);
 extern void model_check_owner(const Model *model);
+extern void model_check_table(Relation rel, const char *what);
 extern Oid	model_id_type_oid(IdType type);
 
 #endif

@@ -17,6 +17,7 @@
 
 #include <math.h>
 
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/pg_type.h"
@@ -78,6 +79,25 @@ typedef struct Row
 	double		responses;
 	double		activity;
 } Row;
+
+/*
+ * Lock the tables of a model for writing, and raise an error if one does not
+ * exist any more or the caller may not write it.
+ */
+void
+publish_check(const Model *model)
+{
+	Oid			table[] = {model->scores, model->history};
+
+	for (int i = 0; i < lengthof(table); i++)
+	{
+		Relation	rel = try_relation_open(table[i], RowExclusiveLock);
+
+		model_check_table(rel, i == 0 ? "scores" : "history");
+		writer_check(rel);
+		relation_close(rel, NoLock);
+	}
+}
 
 static Row
 row_of(Publisher *pub, NodeRef node)

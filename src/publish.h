@@ -19,6 +19,7 @@ typedef struct Results
 	const float *percentile;
 } Results;
 
+extern void publish_check(const Model *model);
 extern int64 publish(const Model *model, Ids *ids, Blocks *blocks, const Results *results,
 					 int64 run, TimestampTz at);
 

@@ -886,6 +886,7 @@ refresh(Model *model, bool rescale, Run *run)
 	Relation	rel;
 	int			workers;
 
+	publish_check(model);
 	source_check_exists(model);
 	rel = table_open(model->interactions, AccessShareLock);
 	workers = wanted_workers(rel);

@@ -30,6 +30,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rls.h"
+#include "utils/snapmgr.h"
 
 #include "compat.h"
 #include "radix.h"
@@ -56,28 +57,20 @@ struct Writer
 	Size		deferred_size;
 	int			n;				/* slots filled */
 	int			made;			/* slots made */
+	TupleTableSlot *locked;		/* for lock_row, or NULL */
 	TupleTableSlot *slot[BATCH];
 };
 
 /*
- * Open a table for writing, under RowExclusiveLock.  updated has the
- * attributes (by number, plain) that updates may change: indexes on others
- * then know that an update only brings another version of the row.  Raises an
- * error unless the caller has the privileges to read and write the whole
- * table, and row security leaves them all rows.
+ * Raise an error unless the caller has the privileges to read and write a
+ * whole table, and row security leaves them all rows.
  */
-Writer *
-writer_open(Oid relid, Bitmapset *updated)
+void
+writer_check(Relation rel)
 {
-	Writer	   *writer = palloc0(sizeof(Writer));
-	Relation	rel = table_open(relid, RowExclusiveLock);
+	Oid			relid = RelationGetRelid(rel);
 	AclMode		needed = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE;
-	TupleDesc	desc = RelationGetDescr(rel);
 
-	if (rel->rd_rel->relkind != RELKIND_RELATION)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not an ordinary table", RelationGetRelationName(rel))));
 	if (pg_class_aclmask(relid, GetUserId(), needed, ACLMASK_ALL) != needed)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, RelationGetRelationName(rel));
 	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
@@ -86,7 +79,22 @@ writer_open(Oid relid, Bitmapset *updated)
 				 errmsg("row security of table \"%s\" would hide rows from the refresh",
 						RelationGetRelationName(rel)),
 				 errhint("Refresh as a role that bypasses row security, such as the table's owner.")));
+}
 
+/*
+ * Open a table for writing, under RowExclusiveLock.  updated has the
+ * attributes (by number, plain) that updates may change: indexes on others
+ * then know that an update only brings another version of the row.  Raises
+ * the errors of writer_check.
+ */
+Writer *
+writer_open(Oid relid, Bitmapset *updated)
+{
+	Writer	   *writer = palloc0(sizeof(Writer));
+	Relation	rel = table_open(relid, RowExclusiveLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	writer_check(rel);
 	writer->rel = rel;
 	writer->context = CurrentMemoryContext;
 	writer->estate = CreateExecutorState();
@@ -307,6 +315,43 @@ writer_insert(Writer *writer)
 	writer->n++;
 }
 
+/* Raise an error if another transaction changed a row since it was scanned. */
+static void
+check_unchanged(Writer *writer, TM_Result result)
+{
+	if (result != TM_Ok)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update"),
+				 errdetail("A row of table \"%s\" was changed meanwhile.",
+						   RelationGetRelationName(writer->rel))));
+}
+
+/*
+ * Lock the row that a slot was scanned from, for the executor, which would
+ * otherwise look for what to do about a concurrent update in a plan that is
+ * not there.
+ */
+static void
+lock_row(Writer *writer, TupleTableSlot *slot)
+{
+	TM_FailureData failure;
+	TM_Result	result;
+
+	if (writer->locked == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(writer->context);
+
+		writer->locked = table_slot_create(writer->rel, NULL);
+		MemoryContextSwitchTo(old);
+	}
+	result = table_tuple_lock(writer->rel, &slot->tts_tid, GetActiveSnapshot(), writer->locked,
+							  writer->estate->es_output_cid, LockTupleExclusive, LockWaitBlock,
+							  0, &failure);
+	ExecClearTuple(writer->locked);
+	check_unchanged(writer, result);
+}
+
 /*
  * Replace the row that old was scanned from by new, a slot of the table.
  * Raises an error if another transaction has changed the row since.
@@ -315,14 +360,20 @@ void
 writer_update(Writer *writer, TupleTableSlot *old, TupleTableSlot *new)
 {
 	if (writer->one_by_one)
+	{
+		lock_row(writer, old);
 		ExecSimpleRelationUpdate(writer->info, writer->estate, &writer->epq, old, new);
+	}
 	else
 	{
 		EState	   *estate = writer->estate;
+		bool		all_indexes;
 
 		if (RelationGetDescr(writer->rel)->constr)
 			ExecConstraints(writer->info, new, estate);
-		if (compat_update(writer->rel, &old->tts_tid, new, estate->es_output_cid))
+		check_unchanged(writer, compat_update(writer->rel, &old->tts_tid, new,
+											  estate->es_output_cid, &all_indexes));
+		if (all_indexes)
 		{
 			if (writer->deferred >= 0)
 				defer_entry(writer, new);
@@ -332,10 +383,11 @@ writer_update(Writer *writer, TupleTableSlot *old, TupleTableSlot *new)
 	ResetPerTupleExprContext(writer->estate);
 }
 
-/* Delete the row that old was scanned from. */
+/* Delete the row that old was scanned from; errors like writer_update. */
 void
 writer_delete(Writer *writer, TupleTableSlot *old)
 {
+	lock_row(writer, old);
 	ExecSimpleRelationDelete(writer->info, writer->estate, &writer->epq, old);
 	ResetPerTupleExprContext(writer->estate);
 }
@@ -349,6 +401,8 @@ writer_close(Writer *writer)
 	AfterTriggerEndQuery(writer->estate);
 	for (int i = 0; i < writer->made; i++)
 		ExecDropSingleTupleTableSlot(writer->slot[i]);
+	if (writer->locked)
+		ExecDropSingleTupleTableSlot(writer->locked);
 	FreeBulkInsertState(writer->bulk);
 	EvalPlanQualEnd(&writer->epq);
 	ExecCloseIndices(writer->info);
