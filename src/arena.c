@@ -29,6 +29,9 @@ arena_create(Arena *arena, ArenaControl *control, bool shared, uint64 limit)
 {
 	pg_atomic_init_u64(&control->used, 0);
 	pg_atomic_init_u64(&control->peak, 0);
+	pg_atomic_init_u64(&control->passing, 0);
+	control->part = 1;
+	control->later = 0;
 	control->limit = limit;
 	control->shared = shared;
 	arena->control = control;
@@ -75,6 +78,18 @@ arena_report_limit(uint64 needed, uint64 limit)
 			 errhint("Raise \"maintenance_work_mem\" for this session and refresh again.")));
 }
 
+/* Raise it for so many bytes being needed now, on the way to more. */
+static void
+report_used(ArenaControl *control, uint64 used)
+{
+	uint64		passing = Min(pg_atomic_read_u64(&control->passing), used);
+	uint64		needed = used;
+
+	if (control->part > 0 && control->part < 1)
+		needed = Max(used, (used - passing) / control->part + control->later);
+	arena_report_limit(needed, control->limit);
+}
+
 /*
  * Count size bytes that the calling process allocates in its own way.
  * Raises an error if they would pass the limit.
@@ -89,7 +104,7 @@ arena_reserve(Arena *arena, Size size)
 	if (used > control->limit)
 	{
 		pg_atomic_sub_fetch_u64(&control->used, size);
-		arena_report_limit(used, control->limit);
+		report_used(control, used);
 	}
 	while (used > peak && !pg_atomic_compare_exchange_u64(&control->peak, &peak, used))
 		;

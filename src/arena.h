@@ -15,13 +15,20 @@ typedef uint64 ArenaRef;
 
 #define ARENA_NONE ((ArenaRef) 0)
 
-/* What the processes share.  All fields but the counters are set before any
- * worker starts and constant from then on. */
+/*
+ * What the processes share.  Fields that are not said to change are set before
+ * any worker starts.
+ */
 typedef struct ArenaControl
 {
 	pg_atomic_uint64 used;		/* bytes allocated or reserved now */
 	pg_atomic_uint64 peak;		/* the most that it has been */
+	pg_atomic_uint64 passing;	/* of used: what only reading needs */
 	uint64		limit;			/* bytes that must not be passed */
+
+	/* for the message that they would be; while reading, written by anybody */
+	double		part;			/* of the interactions that was read, 0 to 1 */
+	uint64		later;			/* bytes that will be needed after reading */
 	bool		shared;
 	dsa_handle	area;			/* if shared */
 } ArenaControl;

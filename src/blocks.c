@@ -73,7 +73,8 @@ blocks_init(BlocksShared *shared, Arena *arena, const IdsShared *ids,
 	}
 	shared->base[ID_PARTITIONS] = shared->nodes = (uint32) nodes;
 	/* what is used now, but the edges, stays until the blocks are done with */
-	shared->beside = arena_used(arena) - edges_bytes(edges) + nodes * (sizeof(uint32) + per_node);
+	shared->beside = arena_used(arena) - pg_atomic_read_u64(&arena->control->passing) +
+		nodes * (sizeof(uint32) + per_node);
 	if (shared->beside > arena->control->limit)
 		arena_report_limit(shared->beside, arena->control->limit);
 	pg_atomic_init_u64(&shared->edges, 0);

@@ -68,7 +68,6 @@ edges_init(EdgesShared *shared, bool weighted, uint64 spill_above, dsm_segment *
 	shared->weighted = weighted;
 	shared->shared = seg != NULL;
 	shared->spill_above = spill_above;
-	pg_atomic_init_u64(&shared->bytes, 0);
 	if (seg)
 		SharedFileSetInit(&shared->fileset, seg);
 	for (int b = 0; b < ID_PARTITIONS; b++)
@@ -160,7 +159,7 @@ next_chunk(Edges *edges, uint32 b)
 	if (chunk)
 		publish_chunk(edges, b);
 	edges->ref[b] = arena_alloc(edges->arena, chunk_size(shared, capacity));
-	pg_atomic_fetch_add_u64(&shared->bytes, chunk_size(shared, capacity));
+	pg_atomic_fetch_add_u64(&edges->arena->control->passing, chunk_size(shared, capacity));
 	chunk = edges->chunk[b] = arena_address(edges->arena, edges->ref[b]);
 	chunk->count = 0;
 	chunk->capacity = capacity;
@@ -177,7 +176,7 @@ extend_out_counts(Edges *edges, uint32 p, uint32 place)
 	while (new <= place)
 		new *= 2;
 	arena_reserve(edges->arena, (Size) (new - old) * sizeof(uint32));
-	pg_atomic_fetch_add_u64(&edges->shared->bytes, (Size) (new - old) * sizeof(uint32));
+	pg_atomic_fetch_add_u64(&edges->arena->control->passing, (Size) (new - old) * sizeof(uint32));
 	edges->out_count[p] = old == 0 ?
 		MemoryContextAllocHuge(edges->context, (Size) new * sizeof(uint32)) :
 		repalloc_huge(edges->out_count[p], (Size) new * sizeof(uint32));
@@ -248,13 +247,6 @@ uint64
 edges_count(const EdgesShared *shared, uint32 bucket)
 {
 	return shared->bucket[bucket].edges;
-}
-
-/* Bytes of memory that edges and their counts by source take. */
-uint64
-edges_bytes(const EdgesShared *shared)
-{
-	return pg_atomic_read_u64((pg_atomic_uint64 *) &shared->bytes);
 }
 
 /* Read what is in a file of a bucket; returns how many edges. */

@@ -39,7 +39,6 @@ typedef struct EdgesShared
 	uint64		spilled[EDGES_MEMBERS]; /* by member, a bit for each bucket it
 										 * has a file of; each member writes
 										 * its own */
-	pg_atomic_uint64 bytes;		/* of chunks and counts, before any is freed */
 	EdgeBucket	bucket[ID_PARTITIONS];
 } EdgesShared;
 
@@ -53,7 +52,6 @@ extern void edges_append(Edges *edges, const NodeRef *source, const NodeRef *tar
 extern void edges_flush(Edges *edges);
 extern EdgesShared *edges_info(Edges *edges);
 extern uint64 edges_count(const EdgesShared *shared, uint32 bucket);
-extern uint64 edges_bytes(const EdgesShared *shared);
 extern void edges_take(Edges *edges, uint32 bucket, uint64 *edge, float8 *weight);
 extern const uint32 *edges_out_counts(Edges *edges, uint32 partition, uint32 *n);
 extern void edges_forget_out_counts(Edges *edges);

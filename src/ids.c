@@ -41,7 +41,7 @@
 #define GROUP			128
 
 #define FIRST_SLOTS		128
-#define BYTES_CHUNK		65536
+#define BYTES_CHUNK		8192
 
 typedef struct IdSlots
 {
@@ -282,7 +282,7 @@ store_key(Ids *ids, uint32 p, uint32 place, const Id *id)
 			{
 				TextKey    *text = (TextKey *) key;
 
-				if (id->length > part->bytes_left)
+				if (part->bytes == ARENA_NONE || id->length > part->bytes_left)
 				{
 					part->bytes_left = Max(BYTES_CHUNK, id->length);
 					part->bytes = arena_alloc(ids->arena, part->bytes_left);

@@ -267,8 +267,10 @@ restart(CallSite *site, Snapshot snapshot)
 	site->snapshot.subxcnt = snapshot->subxcnt;
 	site->snapshot.xip = palloc(xips + 1);
 	site->snapshot.subxip = palloc(subxips + 1);
-	memcpy(site->snapshot.xip, snapshot->xip, xips);
-	memcpy(site->snapshot.subxip, snapshot->subxip, subxips);
+	if (xips > 0)
+		memcpy(site->snapshot.xip, snapshot->xip, xips);
+	if (subxips > 0)
+		memcpy(site->snapshot.subxip, snapshot->subxip, subxips);
 	site->answers = NULL;
 	site->memory = 0;
 	site->pages = 0;

@@ -37,6 +37,7 @@
 #include <math.h>
 
 #include "access/parallel.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -44,9 +45,11 @@
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
+#include "pgstat.h"
 #include "portability/instr_time.h"
 #include "storage/bufmgr.h"
 #include "storage/dsm.h"
+#include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
@@ -495,6 +498,7 @@ influence_worker_main(dsm_segment *seg, shm_toc *toc)
 	dsm_segment *shared_seg = dsm_attach(*handle);
 	Refresh    *r = palloc0(sizeof(Refresh));
 
+	pgstat_report_activity(STATE_RUNNING, debug_query_string);
 	if (shared_seg == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -726,7 +730,7 @@ attempt(Model *model, bool rescale, Run *run, int workers, volatile bool *writin
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Snapshot	snapshot = GetActiveSnapshot();
-	Relation	rel = table_open(model->interactions, AccessShareLock);
+	Relation	rel = source_open(model);
 	uint64		limit = (uint64) maintenance_work_mem * 1024;
 	Refresh    *r = palloc0(sizeof(Refresh));
 	dsm_segment *seg = NULL;
@@ -749,6 +753,8 @@ attempt(Model *model, bool rescale, Run *run, int workers, volatile bool *writin
 	source_init(source, &r->arena, model, run->as_of, rel);
 	ids_init(&r->shared->ids, model->id_type, seg != NULL);
 	edges_init(&r->shared->edges, source->weighted, limit / 2, seg);
+	r->shared->arena.later = source->expected *
+		(sizeof(uint32) + (source->weighted ? sizeof(double) : sizeof(uint8)));
 	team_init(&r->shared->team);
 	begin_member(r, 0, NULL);
 
@@ -774,6 +780,7 @@ attempt(Model *model, bool rescale, Run *run, int workers, volatile bool *writin
 	if (read_together)
 		team_run(&r->team, TASK_READ, 0);
 	run->read_ms = lap(&clock);
+	r->shared->arena.part = 1;
 	r->team.progress = progress_done;
 
 	build(r, model);
@@ -816,7 +823,7 @@ attempt(Model *model, bool rescale, Run *run, int workers, volatile bool *writin
 	arena_detach(&r->arena);
 	if (seg)
 		dsm_detach(seg);
-	table_close(rel, NoLock);
+	relation_close(rel, NoLock);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }
@@ -887,10 +894,9 @@ refresh(Model *model, bool rescale, Run *run)
 	int			workers;
 
 	publish_check(model);
-	source_check_exists(model);
-	rel = table_open(model->interactions, AccessShareLock);
+	rel = source_open(model);
 	workers = wanted_workers(rel);
-	table_close(rel, NoLock);
+	relation_close(rel, NoLock);
 	if (workers == 0 || !attempt_with_workers(model, rescale, run, workers))
 		attempt(model, rescale, run, 0, &writing);
 }

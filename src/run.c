@@ -25,6 +25,42 @@ PG_FUNCTION_INFO_V1(influence_rescale);
 /* The columns of influence_run, in order. */
 #define RUN_COLUMNS	25
 
+/* The models that this session is running, innermost first. */
+typedef struct Running
+{
+	Oid			scores;
+	struct Running *outer;
+} Running;
+
+static Running *running = NULL;
+
+/*
+ * Refresh a model, unless it is a query or trigger of its own refresh that
+ * asks for that.
+ */
+static void
+refresh_once(Model *model, bool rescale, Run *run)
+{
+	Running		this = {model->scores, running};
+
+	for (Running *r = running; r; r = r->outer)
+		if (r->scores == model->scores)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("model \"%s\" is being refreshed by this session", model->name),
+					 errdetail("Its interactions or a trigger of its tables call influence_refresh.")));
+	PG_TRY();
+	{
+		running = &this;
+		refresh(model, rescale, run);
+	}
+	PG_FINALLY();
+	{
+		running = this.outer;
+	}
+	PG_END_TRY();
+}
+
 /*
  * Run a model, record that, and return the row of influence_run.  The scale
  * is taken anew if rescale says so.
@@ -63,7 +99,7 @@ run_model(FunctionCallInfo fcinfo, const char *name, const char *mode, Timestamp
 	 */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	refresh(model, rescale, &run);
+	refresh_once(model, rescale, &run);
 	PopActiveSnapshot();
 	run.finished_at = GetCurrentTimestamp();
 
@@ -155,6 +191,7 @@ influence_rescale(PG_FUNCTION_ARGS)
 	char	   *name = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
 	Catalog		catalog = catalog_open(fcinfo);
 
+	PreventCommandIfReadOnly("influence_rescale()");
 	model_check_owner(model_find(&catalog, name, true));
 	PG_RETURN_DATUM(run_model(fcinfo, name, "rescale", GetCurrentTransactionStartTimestamp(), true));
 }

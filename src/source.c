@@ -23,6 +23,7 @@
 #include <math.h>
 
 #include "access/parallel.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "catalog/pg_class.h"
@@ -84,6 +85,7 @@ typedef struct Reader
 	const WeightTable *network_weights;
 	MemoryContext row_context;	/* for what conversions allocate */
 	bool		leader;			/* who reports progress */
+	ArenaControl *arena;		/* told how far reading is */
 	uint64		read,
 				skipped_null,
 				skipped_self,
@@ -252,35 +254,36 @@ typedef struct Columns
 } Columns;
 
 /*
- * Raise an error unless the interactions of a model still exist, as a
- * relation that has rows.
+ * Open the interactions of a model, under AccessShareLock.  Raises an error
+ * if they do not exist any more, or are no relation that has rows.
  */
-void
-source_check_exists(const Model *model)
+Relation
+source_open(const Model *model)
 {
-	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(model->interactions)))
+	Relation	rel = try_relation_open(model->interactions, AccessShareLock);
+
+	if (rel == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("the interactions of model \"%s\" do not exist any more", model->name),
 				 errhint("Name another table by influence_alter_model, or drop the model by influence_drop_model.")));
-	switch (get_rel_relkind(model->interactions))
+	switch (rel->rd_rel->relkind)
 	{
 		case RELKIND_RELATION:
 		case RELKIND_VIEW:
 		case RELKIND_MATVIEW:
 		case RELKIND_FOREIGN_TABLE:
 		case RELKIND_PARTITIONED_TABLE:
-			break;
-		default:
-			ereport(ERROR,
-					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-					 errmsg("\"%s\" is not a table or view", get_rel_name(model->interactions))));
+			return rel;
 	}
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("\"%s\" is not a table or view", RelationGetRelationName(rel))));
 }
 
 /*
- * Look all columns of a model up, with the errors of find_column, and check
- * that the caller may read them.
+ * Look all columns of a model up in its open interactions, with the errors of
+ * find_column, and check that the caller may read them.
  */
 static Columns
 find_columns(const Model *model)
@@ -289,7 +292,6 @@ find_columns(const Model *model)
 	IdType		target_type = ID_BIGINT,
 				none;
 
-	source_check_exists(model);
 	c.id_type = ID_BIGINT;
 	c.source = find_column(model, "source", model->source, ROLE_ID, &c.id_type);
 	c.target = find_column(model, "target", model->target, ROLE_ID, &target_type);
@@ -326,7 +328,10 @@ find_columns(const Model *model)
 void
 source_check(Model *model)
 {
+	Relation	rel = source_open(model);
+
 	model->id_type = find_columns(model).id_type;
+	relation_close(rel, NoLock);
 }
 
 static bool
@@ -374,6 +379,7 @@ source_init(SourceShared *shared, Arena *arena, Model *model, TimestampTz as_of,
 		shared->network = c.network;
 		shared->network_weights = weights_build(arena, model->network_weights);
 	}
+	shared->expected = Max(rel->rd_rel->reltuples, 0);
 	shared->weighted = model->weight || shared->kind_weights || shared->network_weights ||
 		shared->half_life > 0;
 	shared->by_query =
@@ -504,6 +510,8 @@ take_row(Reader *reader, TupleTableSlot *slot)
 		CHECK_FOR_INTERRUPTS();
 		if (reader->leader)
 			progress_done((int64) read);
+		if (shared->expected > 0)
+			reader->arena->part = Min(read / shared->expected, 1.0);
 	}
 	if (IS_NULL(slot, reader->source) || IS_NULL(slot, reader->target))
 	{
@@ -603,6 +611,7 @@ begin(SourceShared *shared, Arena *arena, SourceConsumer consumer, void *context
 	reader->consumer = consumer;
 	reader->context = context;
 	reader->leader = !IsParallelWorker();
+	reader->arena = arena->control;
 	reader->source = shared->source;
 	reader->target = shared->target;
 	reader->weight = shared->weight;

@@ -48,6 +48,7 @@ typedef struct SourceShared
 	SourceColumn kind;
 	SourceColumn network;
 	bool		weighted;		/* some row may weigh other than 1 */
+	double		expected;		/* rows, as of the last ANALYZE; 0: not known */
 	double		half_life;		/* seconds; 0: no decay */
 	TimestampTz as_of;
 	ArenaRef	kind_weights;	/* WeightTable, or none */
@@ -63,7 +64,7 @@ typedef struct SourceShared
 typedef void (*SourceConsumer) (void *context, const Id *source, const Id *target,
 								const float8 *weight, int n);
 
-extern void source_check_exists(const Model *model);
+extern Relation source_open(const Model *model);
 extern void source_check(Model *model);
 extern void source_init(SourceShared *shared, Arena *arena, Model *model,
 						TimestampTz as_of, Relation rel);

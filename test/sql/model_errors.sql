@@ -309,6 +309,18 @@ SELECT string_agg(e, ' ') FROM nonsense('id_type = ''uuid''') e;
 SELECT string_agg(e, ' ') FROM nonsense('kind_weights = ''[1]''') e;
 SELECT string_agg(e, ' ') FROM nonsense('kind_weights = ''{"like": -1}''') e;
 
+-- a refresh that asks for itself
+CREATE TABLE selfish (source bigint, target bigint);
+INSERT INTO selfish VALUES (1, 2);
+CREATE FUNCTION refresh_selfish() RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT run FROM influence_refresh('selfish') $$;
+CREATE VIEW selfish_view AS SELECT source, target FROM selfish WHERE refresh_selfish() > 0;
+SELECT influence_create_model('selfish', 'selfish_view');
+SELECT split_part(error_of('SELECT influence_refresh(''selfish'')'), chr(10), 1);
+SELECT influence_drop_model('selfish');
+DROP VIEW selfish_view;
+DROP TABLE selfish;
+DROP FUNCTION refresh_selfish;
+
 \pset tuples_only off
 \pset format aligned
 DROP VIEW score_view;
