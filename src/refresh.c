@@ -125,7 +125,10 @@ typedef struct RefreshShared
 	RankControl control;
 } RefreshShared;
 
-/* One process's part in a refresh. */
+/*
+ * One process's part in a refresh.  A worker may join at any task, so each
+ * task sees to what it needs (need_blocks, need_vectors).
+ */
 typedef struct Refresh
 {
 	RefreshShared *shared;
@@ -372,6 +375,7 @@ task_normalise(Team *team)
 	Refresh    *r = team->state;
 	uint64		i;
 
+	need_vectors(r);
 	while (team_next(team, &i))
 	{
 		const CsrChunk *chunk = &r->problem.chunk[i];

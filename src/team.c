@@ -26,6 +26,25 @@
 
 #define TASK_DISMISSED	(-1)
 
+#ifdef INFLUENCE_ASSERT
+/* Microseconds between two looks of a worker that is late on purpose. */
+#define LATE_POLL		200L
+
+/*
+ * Any worker may be late.  In builds with assertions all are: each waits for
+ * one of the first eight tasks to be under way, which one by its pid, and so
+ * all tasks are joined by some worker that has done none before.
+ */
+static void
+be_late(TeamShared *shared)
+{
+	int			task = MyProcPid % 8;
+
+	for (int i = 0; i < 100 && ((volatile TeamShared *) shared)->task != task; i++)
+		pg_usleep(LATE_POLL / 2);
+}
+#endif
+
 /* Initialise the shared part, before any worker starts. */
 void
 team_init(TeamShared *shared)
@@ -66,6 +85,9 @@ team_run(Team *team, int task, uint64 items)
 		return;
 	}
 	BarrierArriveAndWait(&shared->barrier, PG_WAIT_EXTENSION);
+#ifdef INFLUENCE_ASSERT
+	pg_usleep(LATE_POLL);		/* for who is late on purpose */
+#endif
 	team->task[task] (team);
 	BarrierArriveAndWait(&shared->barrier, PG_WAIT_EXTENSION);
 }
@@ -84,8 +106,12 @@ team_dismiss(Team *team)
 void
 team_work(Team *team, TeamShared *shared, const TeamTask *task, void *state)
 {
-	int			phase = BarrierAttach(&shared->barrier);
+	int			phase;
 
+#ifdef INFLUENCE_ASSERT
+	be_late(shared);
+#endif
+	phase = BarrierAttach(&shared->barrier);
 	team->shared = shared;
 	team->task = task;
 	team->state = state;
