@@ -41,7 +41,7 @@ help:
 	@echo 'make demo DATA=file.csv                 scores for your own interactions'
 	@echo 'make test                               all tests, then again with sanitizers'
 	@echo 'make test REGRESS="a b"                 only these regression tests'
-	@echo 'make bench                              speed; SCALE=18 RUNS=5'
+	@echo 'make bench                              speed; SCALE=18 RUNS=5 ONLY="refresh lookup"'
 
 demo:
 	@demo/run $(if $(filter command,$(origin DATA)),"$$DATA")

@@ -1,121 +1,110 @@
 /*
  * rmat.c
- *	  Writes an R-MAT graph as rows (src bigint, dst bigint, weight real, at
- *	  timestamptz) in the binary format of COPY.
+ *	  Writes an R-MAT graph (see rmat.h) in the binary format of COPY.
  *
- * usage: rmat SCALE EDGE_FACTOR SEED
+ * usage: rmat SCALE EDGE_FACTOR SEED COLUMNS
  *
- * 2^SCALE possible users and EDGE_FACTOR * 2^SCALE rows, drawn independently:
- * each picks one quadrant of the adjacency matrix with probabilities .57, .19,
- * .19 and .05, SCALE times over (Chakrabarti, Zhan and Faloutsos, "R-MAT: a
- * recursive model for graph mining", SDM 2004; parameters of Graph500).  As
- * real logs do, it repeats pairs and has self-interactions.
+ * EDGE_FACTOR * 2^SCALE rows.  COLUMNS is one of
  *
- * The node numbers are made sparse 63-bit ids without collisions: xor with a
- * right shift, and multiplication by an odd constant modulo 2^63, are both
- * bijections (constants of Steele, Lea and Flood's SplitMix, OOPSLA 2014, which
- * is the random generator here, too).  Weights are uniform in [0.5, 1.5), times
- * uniform over the year 2024.
+ *		pair	src bigint, dst bigint
+ *		event	the same, and weight real, at timestamptz, kind text
+ *		text	src text, dst text, of 16 characters
+ *		uuid	src uuid, dst uuid
+ *
+ * The rows are the same whatever the columns.
  */
 #include <endian.h>
-#include <stdint.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t state;
-
-static uint64_t
-next_random(void)
-{
-	uint64_t	z = (state += UINT64_C(0x9e3779b97f4a7c15));
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
-
-static int64_t
-sparse_id(uint64_t node)
-{
-	const uint64_t mask = UINT64_MAX >> 1;
-
-	node = (node * UINT64_C(0xbf58476d1ce4e5b9)) & mask;
-	node ^= node >> 30;
-	node = (node * UINT64_C(0x94d049bb133111eb)) & mask;
-	node ^= node >> 31;
-	return (int64_t) node;
-}
+#include "rmat.h"
 
 static char *
-put(char *p, const void *bytes, size_t size)
+put(char *p, const void *bytes, uint32_t size)
 {
 	memcpy(p, bytes, size);
 	return p + size;
 }
 
 static char *
-put_field(char *p, uint64_t value, int size)
+put_field(char *p, const void *bytes, uint32_t size)
 {
-	uint32_t	length = htobe32((uint32_t) size);
+	uint32_t	length = htobe32(size);
 
-	value = htobe64(size == 4 ? value << 32 : value);
-	return put(put(p, &length, 4), &value, (size_t) size);
+	return put(put(p, &length, 4), bytes, size);
+}
+
+static char *
+put_word(char *p, uint64_t value)
+{
+	value = htobe64(value);
+	return put_field(p, &value, 8);
+}
+
+static char *
+put_id(char *p, uint64_t id, char columns)
+{
+	char		text[17];
+	uint64_t	uuid[2];
+
+	switch (columns)
+	{
+		case 't':
+			snprintf(text, sizeof(text), "%016" PRIx64, id);
+			return put_field(p, text, 16);
+		case 'u':
+			uuid[0] = htobe64(id);
+			uuid[1] = htobe64(id * UINT64_C(0x9e3779b97f4a7c15));
+			return put_field(p, uuid, 16);
+		default:
+			return put_word(p, id);
+	}
 }
 
 int
 main(int argc, char **argv)
 {
 	static const char header[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
-	const uint16_t fields = htobe16(4);
+	static const char *const kinds[] = {"like", "reply", "share", "mention"};
 	const uint16_t end = 0xffff;
-	/* thresholds of 32 random bits for the first three quadrants */
-	const uint32_t a = (uint32_t) (0.57 * 4294967296.0);
-	const uint32_t ab = (uint32_t) (0.76 * 4294967296.0);
-	const uint32_t abc = (uint32_t) (0.95 * 4294967296.0);
-	const uint64_t start = UINT64_C(8766) * 86400 * 1000000;	/* 2024-01-01, in microseconds since 2000 */
-	const uint64_t year = UINT64_C(366) * 86400 * 1000000;
+	uint16_t	fields;
+	uint64_t	state,
+				rows;
 	int			scale;
-	uint64_t	rows;
+	char		columns;
 
-	if (argc != 4 || (scale = atoi(argv[1])) < 1 || scale > 40 || atoi(argv[2]) < 1)
+	if (argc != 5 || (scale = atoi(argv[1])) < 1 || scale > 40 || atoi(argv[2]) < 1)
 	{
-		fprintf(stderr, "usage: rmat SCALE EDGE_FACTOR SEED\n");
+		fprintf(stderr, "usage: rmat SCALE EDGE_FACTOR SEED pair|event|text|uuid\n");
 		return 2;
 	}
 	rows = (uint64_t) atoi(argv[2]) << scale;
 	state = strtoull(argv[3], NULL, 10);
+	columns = argv[4][0];
+	fields = htobe16(columns == 'e' ? 5 : 2);
 
 	fwrite(header, 1, 19, stdout);
 	for (uint64_t i = 0; i < rows; i++)
 	{
-		uint64_t	src = 0,
-					dst = 0,
-					bits = 0;
-		float		weight;
-		uint32_t	weight_bits;
-		char		row[64];
-		char	   *p = row;
+		RmatRow		row = rmat_row(&state, scale);
+		char		buffer[128];
+		char	   *p = put(buffer, &fields, 2);
 
-		for (int level = 0; level < scale; level++)
+		p = put_id(p, rmat_id(row.src), columns);
+		p = put_id(p, rmat_id(row.dst), columns);
+		if (columns == 'e')
 		{
-			uint32_t	r;
+			uint32_t	weight;
 
-			bits = level % 2 ? bits >> 32 : next_random();
-			r = (uint32_t) bits;
-			src = src << 1 | (r >= ab);
-			dst = dst << 1 | ((r >= a && r < ab) || r >= abc);
+			memcpy(&weight, &row.weight, 4);
+			weight = htobe32(weight);
+			p = put_field(p, &weight, 4);
+			p = put_word(p, (uint64_t) row.at);
+			p = put_field(p, kinds[row.kind], (uint32_t) strlen(kinds[row.kind]));
 		}
-		bits = next_random();
-		weight = 0.5f + (float) (bits >> 40) / 16777216.0f;
-		memcpy(&weight_bits, &weight, 4);
-
-		p = put(p, &fields, 2);
-		p = put_field(p, (uint64_t) sparse_id(src), 8);
-		p = put_field(p, (uint64_t) sparse_id(dst), 8);
-		p = put_field(p, weight_bits, 4);
-		p = put_field(p, start + next_random() % year, 8);
-		fwrite(row, 1, (size_t) (p - row), stdout);
+		fwrite(buffer, 1, (size_t) (p - buffer), stdout);
 	}
 	fwrite(&end, 1, 2, stdout);
 	return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
