@@ -6,7 +6,7 @@
  * edges each source has.  These counts are added up, and the nodes of each
  * partition are numbered in descending order of them (ties by hash): a rank
  * kernel reads the shares of the sources, and so finds the ones it reads most
- * side by side in few cache lines.  Partition p has the numbers base[p] ..
+ * side by side (csr.h, about slots).  Partition p has the numbers base[p] ..
  * base[p + 1] - 1, and its nodes are the rows of block p.  The numbers depend
  * on the set of edges only, not on the order of rows or on processes.
  *
@@ -56,6 +56,7 @@ blocks_init(BlocksShared *shared, Arena *arena, const IdsShared *ids,
 			const EdgesShared *edges, bool logarithmic, uint32 per_node)
 {
 	uint64		nodes = 0;
+	uint32		most = 0;
 	double	   *dictionary;
 
 	memset(shared, 0, sizeof(BlocksShared));
@@ -64,17 +65,19 @@ blocks_init(BlocksShared *shared, Arena *arena, const IdsShared *ids,
 	{
 		shared->base[p] = (uint32) nodes;
 		nodes += ids_count(ids, p);
+		most = Max(most, ids_count(ids, p));
 		shared->edges_read += edges_count(edges, p);
-		if (nodes >= NO_NODE)
+		if (csr_slots(ID_PARTITIONS, most) >= NO_NODE)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 					 errmsg("too many distinct user ids: at most about %llu are supported",
 							(unsigned long long) UINT32_MAX)));
 	}
 	shared->base[ID_PARTITIONS] = shared->nodes = (uint32) nodes;
+	shared->slots = (uint32) csr_slots(ID_PARTITIONS, most);
 	/* what is used now, but the edges, stays until the blocks are done with */
 	shared->beside = arena_used(arena) - pg_atomic_read_u64(&arena->control->passing) +
-		nodes * (sizeof(uint32) + per_node);
+		nodes * sizeof(uint32) + shared->slots * (uint64) per_node;
 	if (shared->beside > arena->control->limit)
 		arena_report_limit(shared->beside, arena->control->limit);
 	pg_atomic_init_u64(&shared->edges, 0);
@@ -180,6 +183,16 @@ check_projection(Blocks *blocks, Size block_bytes, uint64 bucket_edges)
 		arena_report_limit(bytes / part + shared->beside, limit);
 }
 
+/* The slot of a node, see csr_slot. */
+static inline uint32
+source_slot(const Blocks *blocks, NodeRef node)
+{
+	uint32		p = NODE_PARTITION(node);
+	CsrBlock	block = {.lane = p, .lanes = ID_PARTITIONS};
+
+	return csr_slot(&block, blocks_number(blocks, node) - blocks->shared->base[p]);
+}
+
 /*
  * Make the bucket of a partition into its block.  Raises an error when the
  * weights of a pair add up to infinity, or memory does not suffice.
@@ -195,7 +208,7 @@ blocks_build(Blocks *blocks, Edges *edges, uint32 partition)
 	uint32		base = shared->base[partition];
 	uint32		nrows = shared->base[partition + 1] - base;
 	uint64		m = edges_count(edges_shared, partition);
-	int			source_bits = pg_leftmost_one_pos32(Max(shared->nodes, 1)) + 1;
+	int			source_bits = pg_leftmost_one_pos32(Max(shared->slots, 1)) + 1;
 	int			row_bits = pg_leftmost_one_pos32(Max(nrows, 1)) + 1;
 	Size		scratch = m * sizeof(uint64) * (weighted ? 4 : 2);
 	Size		bytes = ((Size) nrows + 1) * sizeof(uint64);
@@ -220,7 +233,7 @@ blocks_build(Blocks *blocks, Edges *edges, uint32 partition)
 	{
 		uint32		target = blocks->number[base + EDGE_TARGET_PLACE(key[i])] - base;
 
-		key[i] = (uint64) target << source_bits | blocks_number(blocks, EDGE_SOURCE(key[i]));
+		key[i] = (uint64) target << source_bits | source_slot(blocks, EDGE_SOURCE(key[i]));
 	}
 	CHECK_FOR_INTERRUPTS();
 	radix_sort(key, (uint64 *) weight, key + m, weighted ? key + 3 * m : NULL,
@@ -297,6 +310,8 @@ blocks_resolve(Blocks *blocks)
 		memset(block, 0, sizeof(CsrBlock));
 		block->first = shared->base[p];
 		block->nrows = shared->base[p + 1] - shared->base[p];
+		block->lane = p;
+		block->lanes = ID_PARTITIONS;
 		if (block->nrows == 0)
 			continue;
 		block->offset = arena_address(arena, refs->offset);
@@ -309,7 +324,7 @@ blocks_resolve(Blocks *blocks)
 			block->dictionary = arena_address(arena, shared->dictionary);
 		}
 #ifdef INFLUENCE_ASSERT
-		if (!csr_valid(block, shared->nodes))
+		if (!csr_valid(block, shared->nodes, shared->slots))
 			elog(ERROR, "block %d is not valid", p);
 #endif
 	}

@@ -25,6 +25,7 @@ typedef struct BlocksShared
 {
 	bool		logarithmic;	/* a pair weighs ln(1 + x), else x */
 	uint32		nodes;
+	uint32		slots;			/* see csr_slot */
 	uint32		base[ID_PARTITIONS + 1];	/* first number of each partition */
 	uint64		beside;			/* bytes that will be needed beside blocks */
 	uint64		edges_read;		/* in all buckets */
@@ -57,7 +58,7 @@ extern void blocks_build(Blocks *blocks, Edges *edges, uint32 partition);
 extern void blocks_resolve(Blocks *blocks);
 extern void blocks_free(Blocks *blocks);
 
-/* The number of a node, which is its row and column in the blocks. */
+/* The number of a node: that of its row, counted through all blocks. */
 static inline uint32
 blocks_number(const Blocks *blocks, NodeRef node)
 {

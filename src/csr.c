@@ -49,14 +49,15 @@ csr_chunks(const CsrBlock *block, size_t nblocks, CsrChunk *chunk)
 }
 
 /*
- * The invariants of a block of a graph over so many nodes: offsets ascend
- * from 0, columns are nodes and ascend strictly within a row (one edge a
- * pair), weights are finite and positive.
+ * The invariants of a block of a graph over so many nodes and slots: offsets
+ * ascend from 0, columns are slots and ascend strictly within a row (one edge
+ * a pair), weights are finite and positive.
  */
 bool
-csr_valid(const CsrBlock *block, uint32_t nodes)
+csr_valid(const CsrBlock *block, uint32_t nodes, uint32_t slots)
 {
-	if (block->first > nodes || block->nrows > nodes - block->first)
+	if (block->first > nodes || block->nrows > nodes - block->first ||
+		block->lane >= block->lanes)
 		return false;
 	if (block->nrows == 0)
 		return true;
@@ -70,7 +71,7 @@ csr_valid(const CsrBlock *block, uint32_t nodes)
 		{
 			double		weight = csr_weight(block, e);
 
-			if (block->column[e] >= nodes ||
+			if (block->column[e] >= slots ||
 				(e > block->offset[row] && block->column[e] <= block->column[e - 1]) ||
 				!(weight > 0) || isinf(weight))
 				return false;

@@ -23,8 +23,14 @@
 #include "compat.h"
 #include "edges.h"
 
+/*
+ * A chunk has room for an eighth of the edges that went before it: so little
+ * of a chunk is ever empty, and large buckets are in few large pieces, which
+ * go back to the system when they are freed.
+ */
 #define FIRST_CHUNK_EDGES	128
-#define MOST_CHUNK_EDGES	4096
+#define MOST_CHUNK_EDGES	65536
+#define CHUNK_SHARE			8
 
 typedef struct EdgeChunk
 {
@@ -46,7 +52,8 @@ struct Edges
 	EdgeChunk  *chunk[ID_PARTITIONS];	/* being filled, or NULL */
 	ArenaRef	ref[ID_PARTITIONS];
 	BufFile    *file[ID_PARTITIONS];	/* of this process, or NULL */
-	uint64		spilled_edges[ID_PARTITIONS];	/* in file, by this process */
+	uint64		published[ID_PARTITIONS];	/* edges, by this process, in chunks */
+	uint64		spilled_edges[ID_PARTITIONS];	/* and in file */
 
 	/* edges by source, by place in each partition */
 	uint32	   *out_count[ID_PARTITIONS];
@@ -140,6 +147,7 @@ publish_chunk(Edges *edges, uint32 b)
 	bucket->chunks = edges->ref[b];
 	bucket->edges += chunk->count;
 	LWLockRelease(&bucket->lock);
+	edges->published[b] += chunk->count;
 	edges->chunk[b] = NULL;
 }
 
@@ -149,7 +157,8 @@ next_chunk(Edges *edges, uint32 b)
 {
 	EdgesShared *shared = edges->shared;
 	EdgeChunk  *chunk = edges->chunk[b];
-	uint32		capacity = chunk ? Min(chunk->capacity * 2, MOST_CHUNK_EDGES) : FIRST_CHUNK_EDGES;
+	uint32		capacity = (uint32) Max(FIRST_CHUNK_EDGES,
+										Min(edges->published[b] / CHUNK_SHARE, MOST_CHUNK_EDGES));
 
 	if (chunk && arena_used(edges->arena) + chunk_size(shared, capacity) > shared->spill_above)
 	{

@@ -75,7 +75,8 @@ graph_block(const GraphArrays *arrays)
 {
 	return (CsrBlock)
 	{
-		.first = 0, .nrows = arrays->nodes, .offset = arrays->offset,
+		.first = 0, .nrows = arrays->nodes, .lane = 0, .lanes = 1,
+			.offset = arrays->offset,
 			.column = arrays->column, .weight = arrays->weight
 	};
 }

@@ -254,7 +254,7 @@ pagerank(GraphArrays *in, const double *restart, const PageRankOptions *options)
 	problem.out_weight = out_weights(in);
 	block = graph_block(in);
 #ifdef USE_ASSERT_CHECKING
-	Assert(csr_valid(&block, in->nodes));
+	Assert(csr_valid(&block, in->nodes, in->nodes));
 #endif
 	problem.nodes = in->nodes;
 	problem.block = &block;

@@ -29,53 +29,43 @@
 #include "rank.h"
 
 /*
- * Sum of weight * share over the edges of a row.  Two sums in flight hide
- * the latency of the addition; which edge goes to which depends on its place
- * in the row only.
+ * Sum of weight * share over the edges of a row.  Two sums that take turns
+ * hide the latency of the addition, without a rest of the row to branch on:
+ * most rows are short, and a branch that is guessed wrong costs as much as
+ * five edges.
  */
+#define PULL(weight_of_edge) \
+	for (; e < end; e++) \
+	{ \
+		double		sum = one + (weight_of_edge) * share[column[e]]; \
+ \
+		one = other; \
+		other = sum; \
+	}
+
 static inline double
 pull(const CsrBlock *block, uint64_t e, uint64_t end, const double *share)
 {
 	const uint32_t *column = block->column;
-	double		even = 0;
-	double		odd = 0;
+	double		one = 0;
+	double		other = 0;
 
 	if (block->weight)
 	{
 		const double *weight = block->weight;
 
-		for (; e + 1 < end; e += 2)
-		{
-			even += weight[e] * share[column[e]];
-			odd += weight[e + 1] * share[column[e + 1]];
-		}
-		if (e < end)
-			even += weight[e] * share[column[e]];
+		PULL(weight[e]);
 	}
 	else if (block->code)
 	{
 		const uint8_t *code = block->code;
 		const double *dictionary = block->dictionary;
 
-		for (; e + 1 < end; e += 2)
-		{
-			even += dictionary[code[e]] * share[column[e]];
-			odd += dictionary[code[e + 1]] * share[column[e + 1]];
-		}
-		if (e < end)
-			even += dictionary[code[e]] * share[column[e]];
+		PULL(dictionary[code[e]]);
 	}
 	else
-	{
-		for (; e + 1 < end; e += 2)
-		{
-			even += share[column[e]];
-			odd += share[column[e + 1]];
-		}
-		if (e < end)
-			even += share[column[e]];
-	}
-	return even + odd;
+		PULL(1.0);
+	return one + other;
 }
 
 /*
@@ -86,39 +76,47 @@ void
 rank_chunk(const RankProblem *problem, RankStep step, size_t chunk, double *received)
 {
 	const CsrChunk *range = &problem->chunk[chunk];
-	const CsrBlock *block = &problem->block[range->block];
+	const CsrBlock block = problem->block[range->block];
 	const RankControl *control = problem->control;
 	const double *share = problem->share[control->iterations % 2];
 	double	   *next = problem->share[(control->iterations + (step == RANK_SWEEP)) % 2];
-	double		uniform = 1.0 / problem->nodes;
+	const double *restart = problem->restart;
+	const double *out_weight = problem->out_weight;
+	double	   *rank = problem->rank;
+	double		q = 1.0 / problem->nodes;
 	double		d = problem->damping;
+	double		again = d * control->dangling + (1 - d);
 	RankPartial sum = {0, 0, 0};
 
 	for (uint32_t row = range->low; row < range->high; row++)
 	{
-		uint32_t	v = block->first + row;
-		double		q = problem->restart ? problem->restart[v] : uniform;
-		double		x = q;
+		uint32_t	v = block.first + row;
+		uint32_t	slot = csr_slot(&block, row);
+		double		x;
 
-		if (step != RANK_START)
+		if (restart)
+			q = restart[v];
+		if (step == RANK_START)
+			x = q;
+		else
 		{
-			double		got = pull(block, block->offset[row], block->offset[row + 1], share);
+			double		got = pull(&block, block.offset[row], block.offset[row + 1], share);
 
 			if (step == RANK_RECEIVED)
 			{
 				received[v] = got;
 				continue;
 			}
-			x = d * (got + control->dangling * q) + (1 - d) * q;
-			sum.residual += fabs(x - problem->rank[v]);
+			x = d * got + again * q;
+			sum.residual += fabs(x - rank[v]);
 		}
-		problem->rank[v] = x;
+		rank[v] = x;
 		sum.mass += x;
-		if (problem->out_weight[v] > 0)
-			next[v] = x / problem->out_weight[v];
+		if (out_weight[v] > 0)
+			next[slot] = x / out_weight[v];
 		else
 		{
-			next[v] = 0;
+			next[slot] = 0;
 			sum.dangling += x;
 		}
 	}

@@ -36,7 +36,7 @@ typedef struct RankProblem
 	const double *restart;		/* [nodes] q, sums to 1; or NULL: 1 / nodes */
 	double		damping;		/* d */
 	double	   *rank;			/* [nodes] x */
-	double	   *share[2];		/* [nodes] x / out-weight, of the current
+	double	   *share[2];		/* [slots] x / out-weight, of the current
 								 * ranks in share[iterations % 2] */
 	RankPartial *partial;		/* [nchunks] */
 	RankControl *control;

@@ -60,13 +60,14 @@
 #include "progress.h"
 #include "publish.h"
 #include "rank.h"
+#include "reclaim.h"
 #include "refresh.h"
 #include "score.h"
 #include "source.h"
 #include "team.h"
 
-/* Arrays in which out-weights are added up side by side. */
-#define OUT_SUMS		4
+/* Arrays in which out-weights are added up side by side: see out_sum. */
+#define OUT_SUMS		3
 
 /* Bytes a node takes while ranking beside its row of a block: see Vectors. */
 #define BYTES_PER_NODE	(sizeof(double) * 5)
@@ -92,7 +93,7 @@ typedef enum Restart
 } Restart;
 
 /*
- * Arrays over the nodes, by number.  Memory is short while the blocks are
+ * Arrays over the nodes, by number; shares are by slot (csr.h).  Memory is short while the blocks are
  * there too, so arrays serve twice: for partial sums of out-weights before
  * the ranks are found (out_sum), and for what is published of a user after
  * (task_receive).
@@ -263,8 +264,8 @@ need_vectors(Refresh *r)
 }
 
 /*
- * The arrays in which out-weights are added up: those that the ranks use
- * later on.
+ * The arrays in which out-weights are added up, by slot: those that the ranks
+ * use later on.
  */
 static double *
 out_sum(Refresh *r, uint64 i)
@@ -275,10 +276,8 @@ out_sum(Refresh *r, uint64 i)
 			return r->problem.rank;
 		case 1:
 			return r->problem.share[0];
-		case 2:
-			return r->problem.share[1];
 		default:
-			return r->restart;
+			return r->problem.share[1];
 	}
 }
 
@@ -294,7 +293,7 @@ task_out(Team *team)
 	{
 		double	   *sum = out_sum(r, i);
 
-		memset(sum, 0, (Size) r->problem.nodes * sizeof(double));
+		memset(sum, 0, (Size) r->shared->blocks.slots * sizeof(double));
 		for (int b = (int) i; b < ID_PARTITIONS; b += OUT_SUMS)
 		{
 			const CsrBlock *block = &r->blocks->block[b];
@@ -347,6 +346,7 @@ task_restart(Team *team)
 		for (uint32 row = chunk->low; row < chunk->high; row++)
 		{
 			uint32		v = block->first + row;
+			uint32		slot = csr_slot(block, row);
 			double		activity = 0;
 			double		capped = 0;
 			double		q;
@@ -354,7 +354,7 @@ task_restart(Team *team)
 			for (uint64 e = block->offset[row]; e < block->offset[row + 1]; e++)
 				capped += Min(csr_weight(block, e), LN2);
 			for (int s = 0; s < OUT_SUMS; s++)
-				activity += out_sum(r, s)[v];
+				activity += out_sum(r, s)[slot];
 			if (isinf(activity))
 				report_infinite();
 			r->out_weight[v] = activity;
@@ -602,10 +602,11 @@ end_workers(Refresh *r, ParallelContext *pcxt)
 	ExitParallelMode();
 }
 
+/* Room for a double for each node, by number or by slot. */
 static ArenaRef
 vector(Refresh *r)
 {
-	return arena_alloc(&r->arena, (Size) r->shared->blocks.nodes * sizeof(double));
+	return arena_alloc(&r->arena, (Size) r->shared->blocks.slots * sizeof(double));
 }
 
 /* From edges in buckets to blocks of the graph. */
@@ -714,7 +715,7 @@ score(Refresh *r, Model *model, bool rescale, Results *results)
 				 errdetail("They have more influence than anybody had when the scale was taken, and score 100."),
 				 errhint("Take the scale anew by influence_rescale.")));
 	for (int i = 0; i < lengthof(word); i++)
-		arena_free(&r->arena, word[i], (Size) n * sizeof(double));
+		arena_free(&r->arena, word[i], (Size) r->shared->blocks.slots * sizeof(double));
 	results->influence = influence;
 	results->activity = r->out_weight;
 	results->responses = responses(r);
@@ -818,6 +819,8 @@ attempt(Model *model, bool rescale, Run *run, int workers, volatile bool *writin
 				 errhint("Raise max_iterations or tolerance by influence_alter_model.")));
 
 	*writing = true;
+	reclaim(model->scores);
+	progress_start(model->scores);	/* vacuum shows its own */
 	progress_phase(PHASE_PUBLISHING, r->shared->blocks.nodes);
 	run->changed = publish(model, r->ids, r->blocks, &results, run->run, run->as_of);
 	run->publish_ms = lap(&clock);

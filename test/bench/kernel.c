@@ -31,9 +31,17 @@
 #define SWEEPS		3			/* in a row, in each round */
 #define DAMPING		0.5
 
+typedef struct Place
+{
+	uint64_t	hash;
+	uint32_t	out_count;
+	uint32_t	node;
+} Place;
+
 typedef struct Graph
 {
 	uint32_t	nodes;
+	uint32_t	slots;
 	uint64_t	pairs;
 	uint64_t   *offset;			/* [nodes + 1] */
 	uint32_t   *column;
@@ -91,21 +99,26 @@ sort_edges(uint32_t *key, uint32_t *other, uint64_t m, uint32_t nodes)
 	free(new_other);
 }
 
-/* The graph of the edges, with node v known as number[v]. */
+/*
+ * The graph of the edges between the nodes of place: row number[v] is that of
+ * node v, and columns say slot[v].
+ */
 static Graph
-build(const uint32_t *src, const uint32_t *dst, uint64_t m, const uint32_t *number, uint32_t nodes)
+build(const uint32_t *src, const uint32_t *dst, uint64_t m, const Place *place, uint32_t nodes,
+	  const uint32_t *number, const uint32_t *slot, uint32_t slots)
 {
-	Graph		g = {nodes};
+	Graph		g = {nodes, slots};
+	uint32_t   *at_slot = allocate(slots * sizeof(uint32_t));
 	uint32_t   *source = allocate(m * sizeof(uint32_t));
 	uint32_t   *target = allocate(m * sizeof(uint32_t));
 	uint32_t	row = 0;
 
 	for (uint64_t i = 0; i < m; i++)
 	{
-		source[i] = number[src[i]];
+		source[i] = slot[src[i]];
 		target[i] = number[dst[i]];
 	}
-	sort_edges(source, target, m, nodes);
+	sort_edges(source, target, m, slots);
 	sort_edges(target, source, m, nodes);
 	g.offset = allocate((nodes + 1) * sizeof(uint64_t));
 	g.count = allocate(m * sizeof(uint32_t));
@@ -124,12 +137,15 @@ build(const uint32_t *src, const uint32_t *dst, uint64_t m, const uint32_t *numb
 	g.weight = allocate(g.pairs * sizeof(double));
 	g.out_weight[0] = allocate(nodes * sizeof(double));
 	g.out_weight[1] = allocate(nodes * sizeof(double));
+	for (uint32_t i = 0; i < nodes; i++)
+		at_slot[slot[place[i].node]] = number[place[i].node];
 	for (uint64_t e = 0; e < g.pairs; e++)
 	{
 		g.weight[e] = log1p(g.count[e]);
-		g.out_weight[0][g.column[e]]++;
-		g.out_weight[1][g.column[e]] += g.weight[e];
+		g.out_weight[0][at_slot[g.column[e]]]++;
+		g.out_weight[1][at_slot[g.column[e]]] += g.weight[e];
 	}
+	free(at_slot);
 	return g;
 }
 
@@ -246,6 +262,8 @@ rank_init(const Graph *g, const uint32_t *base, Form form)
 
 		block[b].first = base[b];
 		block[b].nrows = base[b + 1] - base[b];
+		block[b].lane = b;
+		block[b].lanes = PARTITIONS;
 		block[b].offset = offset = allocate((block[b].nrows + 1) * sizeof(uint64_t));
 		for (uint32_t i = 0; i <= block[b].nrows; i++)
 			offset[i] = g->offset[base[b] + i] - first;
@@ -263,7 +281,7 @@ rank_init(const Graph *g, const uint32_t *base, Form form)
 		}
 		else if (form != NO_WEIGHTS)
 			block[b].weight = g->weight + first;
-		if (!csr_valid(&block[b], g->nodes))
+		if (!csr_valid(&block[b], g->nodes, g->slots))
 		{
 			fprintf(stderr, "kernel: block %d is not valid\n", b);
 			exit(1);
@@ -279,8 +297,8 @@ rank_init(const Graph *g, const uint32_t *base, Form form)
 	p.restart = restart;
 	p.damping = DAMPING;
 	p.rank = allocate(g->nodes * sizeof(double));
-	p.share[0] = allocate(g->nodes * sizeof(double));
-	p.share[1] = allocate(g->nodes * sizeof(double));
+	p.share[0] = allocate(g->slots * sizeof(double));
+	p.share[1] = allocate(g->slots * sizeof(double));
 	p.partial = allocate(p.nchunks * sizeof(RankPartial));
 	p.control = allocate(sizeof(RankControl));
 	return p;
@@ -320,13 +338,6 @@ hash_id(uint64_t h)
 	return h ^ (h >> 33);
 }
 
-typedef struct Place
-{
-	uint64_t	hash;
-	uint32_t	out_count;
-	uint32_t	node;
-} Place;
-
 /* By partition, then descending number of rows as a source, then hash. */
 static int
 compare_places(const void *a, const void *b)
@@ -348,11 +359,13 @@ main(int argc, char **argv)
 			   *dst,
 			   *appeared,
 			   *ordered,
+			   *slot,
 				base[PARTITIONS + 1] = {0};
 	uint64_t	rows,
 				m = 0,
 				state;
-	uint32_t	nodes = 0;
+	uint32_t	nodes = 0,
+				most = 0;
 	int			scale,
 				rounds;
 	Place	   *place;
@@ -404,8 +417,17 @@ main(int argc, char **argv)
 	}
 	for (int p = 0; p < PARTITIONS; p++)
 		base[p + 1] += base[p];
-	by_appearance = build(src, dst, m, appeared, nodes);
-	by_degree = build(src, dst, m, ordered, nodes);
+	slot = allocate(sizeof(uint32_t) << scale);
+	for (uint32_t i = 0; i < nodes; i++)
+	{
+		uint32_t	p = place[i].hash >> 58;
+		CsrBlock	block = {.lane = p, .lanes = PARTITIONS};
+
+		slot[place[i].node] = csr_slot(&block, i - base[p]);
+		most = i - base[p] + 1 > most ? i - base[p] + 1 : most;
+	}
+	by_appearance = build(src, dst, m, place, nodes, appeared, appeared, nodes);
+	by_degree = build(src, dst, m, place, nodes, ordered, slot, csr_slots(PARTITIONS, most));
 	free(src);
 	free(dst);
 

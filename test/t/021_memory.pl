@@ -66,11 +66,11 @@ for my $kind ('', 'w')
 	# what a refresh takes when it can, at which it still works.
 	for my $workers (0, 2)
 	{
-		my $memory = int($peak * 0.75) . 'kB';
+		my $memory = int($peak * 0.9) . 'kB';
 		create_model("little$workers$kind", 'interactions', $arguments{$kind});
 		my ($little_peak, undef, $little_spilled) = refresh("little$workers$kind", $workers, $memory);
 		is($little_spilled, 1, "$what, $workers workers: temporary files with $memory");
-		cmp_ok($little_peak, '<=', $peak * 0.75, "$what, $workers workers: memory stays within its limit");
+		cmp_ok($little_peak, '<=', $peak * 0.9, "$what, $workers workers: memory stays within its limit");
 		is(same("little$workers$kind", "plenty$kind"), 't', "$what, $workers workers: the result is the same");
 		is(table_digest($node, "little$workers${kind}_scores"), table_digest($node, "plenty${kind}_scores"),
 			"$what, $workers workers: to the last digit")
