@@ -2,8 +2,8 @@
  * refresh.c
  *	  Computing the scores of a model, in one process or several.
  *
- * The flow, stage by stage; each is a task of a team (team.c), except for the
- * ones in brackets, which the leader does alone:
+ * The flow, stage by stage; each is a task of a team (stages.c), except for
+ * the ones in brackets, which the leader does alone:
  *
  *	read		rows become edges between nodes, in buckets (source.c, ids.c,
  *				edges.c)
@@ -55,25 +55,13 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
-#include "blocks.h"
 #include "compat.h"
 #include "progress.h"
 #include "publish.h"
-#include "rank.h"
 #include "reclaim.h"
 #include "refresh.h"
 #include "score.h"
-#include "source.h"
-#include "team.h"
-
-/* Arrays in which out-weights are added up side by side: see out_sum. */
-#define OUT_SUMS		3
-
-/* Bytes a node takes while ranking beside its row of a block: see Vectors. */
-#define BYTES_PER_NODE	(sizeof(double) * 5)
-
-/* Credibility of somebody whom nobody reacted to. */
-#define LEAST_CREDIBILITY	0.02
+#include "stages.h"
 
 /* Edges below which starting workers costs more than it saves. */
 #define FEW_EDGES			200000
@@ -85,414 +73,7 @@
 #define KEY_SHARED	UINT64CONST(0x696e666c00000001)
 #define KEY_SCAN	UINT64CONST(0x696e666c00000002)
 
-typedef enum Restart
-{
-	RESTART_UNIFORM,
-	RESTART_ACTIVITY,
-	RESTART_CREDIBLE
-} Restart;
-
-/*
- * Arrays over the nodes, by number; shares are by slot (csr.h).  Memory is short while the blocks are
- * there too, so arrays serve twice: for partial sums of out-weights before
- * the ranks are found (out_sum), and for what is published of a user after
- * (task_receive).
- */
-typedef struct Vectors
-{
-	ArenaRef	out_weight;
-	ArenaRef	restart;
-	ArenaRef	rank;
-	ArenaRef	share[2];
-	ArenaRef	chunk;			/* by chunk */
-	ArenaRef	partial;
-	uint64		nchunks;
-} Vectors;
-
-/* In shared memory when there are workers. */
-typedef struct RefreshShared
-{
-	TeamShared	team;
-	ArenaControl arena;
-	SourceShared source;
-	IdsShared	ids;
-	EdgesShared edges;
-	BlocksShared blocks;
-	Vectors		vectors;		/* written by the leader between tasks, */
-	Restart		restart;		/* and so are these */
-	double		restart_sum;
-	double		damping;
-	RankStep	step;
-	RankControl control;
-} RefreshShared;
-
-/*
- * One process's part in a refresh.  A worker may join at any task, so each
- * task sees to what it needs (need_blocks, need_vectors).
- */
-typedef struct Refresh
-{
-	RefreshShared *shared;
-	Team		team;
-	Arena		arena;
-	Ids		   *ids;
-	Edges	   *edges;
-	Blocks	   *blocks;			/* once nodes are numbered */
-	bool		has_vectors;	/* blocks and problem are resolved */
-	RankProblem problem;
-	double	   *out_weight;
-	double	   *restart;
-	ParallelTableScanDesc scan; /* NULL: the leader reads alone */
-	Snapshot	snapshot;		/* leader, when it reads alone */
-
-	/* of the batch being read */
-	NodeRef    *source_node;
-	NodeRef    *target_node;
-	int			nodes_size;
-} Refresh;
-
 PGDLLEXPORT void influence_worker_main(dsm_segment *seg, shm_toc *toc);
-
-/* --- reading ----------------------------------------------------------- */
-
-/* Take a batch of interactions that count. */
-static void
-take_interactions(void *context, const Id *source, const Id *target, const float8 *weight, int n)
-{
-	Refresh    *r = context;
-
-	if (n > r->nodes_size)
-	{
-		MemoryContext to = GetMemoryChunkContext(r);
-
-		r->source_node = MemoryContextAlloc(to, n * sizeof(NodeRef));
-		r->target_node = MemoryContextAlloc(to, n * sizeof(NodeRef));
-		r->nodes_size = n;
-	}
-	ids_assign(r->ids, source, n, r->source_node);
-	ids_assign(r->ids, target, n, r->target_node);
-	edges_append(r->edges, r->source_node, r->target_node, weight, n);
-}
-
-/* Task: read this process's part of the interactions. */
-static void
-task_read(Team *team)
-{
-	Refresh    *r = team->state;
-	Relation	rel = table_open(r->shared->source.relation, AccessShareLock);
-	TableScanDesc scan = r->scan ? table_beginscan_parallel(rel, r->scan) :
-		table_beginscan(rel, r->snapshot, 0, NULL);
-
-	source_read_table(&r->shared->source, &r->arena, rel, scan, take_interactions, r);
-	table_endscan(scan);
-	table_close(rel, NoLock);
-	edges_flush(r->edges);
-}
-
-/* --- building ---------------------------------------------------------- */
-
-/* Task: this process's counts of edges by source join the others'. */
-static void
-task_count(Team *team)
-{
-	Refresh    *r = team->state;
-
-	r->blocks = blocks_attach(&r->shared->blocks, &r->arena);
-	blocks_count_sources(r->blocks, r->edges);
-}
-
-static void
-need_blocks(Refresh *r)
-{
-	if (r->blocks == NULL)
-		r->blocks = blocks_attach(&r->shared->blocks, &r->arena);
-}
-
-/* Task: number the nodes.  Items are partitions. */
-static void
-task_order(Team *team)
-{
-	Refresh    *r = team->state;
-	uint64		partition;
-
-	need_blocks(r);
-	while (team_next(team, &partition))
-		blocks_order(r->blocks, r->ids, (uint32) partition);
-}
-
-/* Task: make buckets into blocks.  Items are partitions. */
-static void
-task_build(Team *team)
-{
-	Refresh    *r = team->state;
-	uint64		partition;
-
-	need_blocks(r);
-	while (team_next(team, &partition))
-		blocks_build(r->blocks, r->edges, (uint32) partition);
-}
-
-/* --- ranking ----------------------------------------------------------- */
-
-/* Resolve the blocks and vectors in this process. */
-static void
-need_vectors(Refresh *r)
-{
-	RefreshShared *shared = r->shared;
-	Vectors    *v = &shared->vectors;
-	RankProblem *problem = &r->problem;
-
-	if (r->has_vectors)
-		return;
-	need_blocks(r);
-	blocks_resolve(r->blocks);
-	r->out_weight = arena_address(&r->arena, v->out_weight);
-	r->restart = arena_address(&r->arena, v->restart);
-	problem->nodes = shared->blocks.nodes;
-	problem->block = r->blocks->block;
-	problem->chunk = arena_address(&r->arena, v->chunk);
-	problem->nchunks = v->nchunks;
-	problem->out_weight = r->out_weight;
-	problem->restart = shared->restart == RESTART_UNIFORM ? NULL : r->restart;
-	problem->damping = shared->damping;
-	problem->rank = arena_address(&r->arena, v->rank);
-	problem->share[0] = arena_address(&r->arena, v->share[0]);
-	problem->share[1] = arena_address(&r->arena, v->share[1]);
-	problem->partial = arena_address(&r->arena, v->partial);
-	problem->control = &shared->control;
-	r->has_vectors = true;
-}
-
-/*
- * The arrays in which out-weights are added up, by slot: those that the ranks
- * use later on.
- */
-static double *
-out_sum(Refresh *r, uint64 i)
-{
-	switch (i)
-	{
-		case 0:
-			return r->problem.rank;
-		case 1:
-			return r->problem.share[0];
-		default:
-			return r->problem.share[1];
-	}
-}
-
-/* Task: add up out-weights.  Items are the arrays: i takes every i-th block. */
-static void
-task_out(Team *team)
-{
-	Refresh    *r = team->state;
-	uint64		i;
-
-	need_vectors(r);
-	while (team_next(team, &i))
-	{
-		double	   *sum = out_sum(r, i);
-
-		memset(sum, 0, (Size) r->shared->blocks.slots * sizeof(double));
-		for (int b = (int) i; b < ID_PARTITIONS; b += OUT_SUMS)
-		{
-			const CsrBlock *block = &r->blocks->block[b];
-			uint64		edges = csr_edges(block);
-
-			CHECK_FOR_INTERRUPTS();
-			if (block->code)
-				for (uint64 e = 0; e < edges; e++)
-					sum[block->column[e]] += block->dictionary[block->code[e]];
-			else
-				for (uint64 e = 0; e < edges; e++)
-					sum[block->column[e]] += block->weight[e];
-		}
-	}
-}
-
-/*
- * How much a user's reactions count: 0.02 + 0.98 r / (r + ln 2),
- * where r is the sum of min(pair weight, ln 2) over who reacted to the user.
- */
-static double
-credibility(double r)
-{
-	return LEAST_CREDIBILITY + (1 - LEAST_CREDIBILITY) * (r / (r + LN2));
-}
-
-static void
-report_infinite(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-			 errmsg("weights of the interactions of one user add up to infinity"),
-			 errhint("Scale the weights down; only their proportions matter much.")));
-}
-
-/* Task: out-weights, and where to restart.  Items are chunks. */
-static void
-task_restart(Team *team)
-{
-	Refresh    *r = team->state;
-	uint64		i;
-
-	need_vectors(r);
-	while (team_next(team, &i))
-	{
-		const CsrChunk *chunk = &r->problem.chunk[i];
-		const CsrBlock *block = &r->blocks->block[chunk->block];
-		double		mass = 0;
-
-		for (uint32 row = chunk->low; row < chunk->high; row++)
-		{
-			uint32		v = block->first + row;
-			uint32		slot = csr_slot(block, row);
-			double		activity = 0;
-			double		capped = 0;
-			double		q;
-
-			for (uint64 e = block->offset[row]; e < block->offset[row + 1]; e++)
-				capped += Min(csr_weight(block, e), LN2);
-			for (int s = 0; s < OUT_SUMS; s++)
-				activity += out_sum(r, s)[slot];
-			if (isinf(activity))
-				report_infinite();
-			r->out_weight[v] = activity;
-			q = activity;
-			if (r->shared->restart == RESTART_CREDIBLE)
-				q *= credibility(capped);
-			r->restart[v] = q;
-			mass += q;
-		}
-		r->problem.partial[i].mass = mass;
-	}
-}
-
-/* Task: make the restart distribution sum to 1.  Items are chunks. */
-static void
-task_normalise(Team *team)
-{
-	Refresh    *r = team->state;
-	uint64		i;
-
-	need_vectors(r);
-	while (team_next(team, &i))
-	{
-		const CsrChunk *chunk = &r->problem.chunk[i];
-		uint32		first = r->blocks->block[chunk->block].first;
-
-		for (uint32 v = first + chunk->low; v < first + chunk->high; v++)
-			r->restart[v] /= r->shared->restart_sum;
-	}
-}
-
-/* Where everybody's receipts go: the array of shares not in use. */
-static double *
-received(Refresh *r)
-{
-	return r->problem.share[(r->shared->control.iterations + 1) % 2];
-}
-
-/* Task: a step of the rank kernel.  Items are chunks. */
-static void
-task_rank(Team *team)
-{
-	Refresh    *r = team->state;
-	uint64		i;
-
-	need_vectors(r);
-	while (team_next(team, &i))
-		rank_chunk(&r->problem, r->shared->step, i, received(r));
-}
-
-/* Where task_receive leaves what it finds: ranks are not needed any more. */
-static double *
-responses(Refresh *r)
-{
-	return r->problem.rank;
-}
-
-static uint64 *
-audience(Refresh *r)
-{
-	return (uint64 *) r->restart;
-}
-
-/*
- * Task: what everybody receives from the final ranks, how many people react
- * to them and with what pair weights.  Items are chunks.
- */
-static void
-task_receive(Team *team)
-{
-	Refresh    *r = team->state;
-	uint64		i;
-
-	need_vectors(r);
-	while (team_next(team, &i))
-	{
-		const CsrChunk *chunk = &r->problem.chunk[i];
-		const CsrBlock *block = &r->blocks->block[chunk->block];
-
-		rank_chunk(&r->problem, RANK_RECEIVED, i, received(r));
-		for (uint32 row = chunk->low; row < chunk->high; row++)
-		{
-			double		sum = 0;
-
-			for (uint64 e = block->offset[row]; e < block->offset[row + 1]; e++)
-				sum += csr_weight(block, e);
-			if (isinf(sum))
-				report_infinite();
-			responses(r)[block->first + row] = sum;
-			audience(r)[block->first + row] = block->offset[row + 1] - block->offset[row];
-		}
-	}
-}
-
-enum
-{
-	TASK_READ,
-	TASK_COUNT,
-	TASK_ORDER,
-	TASK_BUILD,
-	TASK_OUT,
-	TASK_RESTART,
-	TASK_NORMALISE,
-	TASK_RANK,
-	TASK_RECEIVE
-};
-
-static const TeamTask tasks[] = {
-	[TASK_READ] = task_read,
-	[TASK_COUNT] = task_count,
-	[TASK_ORDER] = task_order,
-	[TASK_BUILD] = task_build,
-	[TASK_OUT] = task_out,
-	[TASK_RESTART] = task_restart,
-	[TASK_NORMALISE] = task_normalise,
-	[TASK_RANK] = task_rank,
-	[TASK_RECEIVE] = task_receive
-};
-
-/* Have the team do a step for all chunks. */
-static void
-run_step(RankProblem *problem, RankStep step, void *context)
-{
-	Refresh    *r = context;
-
-	r->shared->step = step;
-	progress_done(problem->control->iterations);
-	team_run(&r->team, TASK_RANK, problem->nchunks);
-}
-
-/* --- the leader -------------------------------------------------------- */
-
-static void
-begin_member(Refresh *r, int member, dsm_segment *worker_seg)
-{
-	r->ids = ids_attach(&r->shared->ids, &r->arena);
-	r->edges = edges_attach(&r->shared->edges, &r->arena, member, worker_seg);
-}
 
 /* A worker's life: join the team, do its tasks. */
 void
@@ -510,8 +91,8 @@ influence_worker_main(dsm_segment *seg, shm_toc *toc)
 	r->shared = dsm_segment_address(shared_seg);
 	r->scan = shm_toc_lookup(toc, KEY_SCAN, true);
 	arena_attach(&r->arena, &r->shared->arena);
-	begin_member(r, ParallelWorkerNumber + 1, shared_seg);
-	team_work(&r->team, &r->shared->team, tasks, r);
+	stages_begin(r, ParallelWorkerNumber + 1, shared_seg);
+	team_work(&r->team, &r->shared->team, stage_tasks, r);
 	arena_detach(&r->arena);
 	dsm_detach(shared_seg);
 }
@@ -586,7 +167,7 @@ start_workers(Refresh *r, dsm_segment *seg, int workers, Relation rel, Snapshot 
 		}
 		LaunchParallelWorkers(pcxt);
 	}
-	team_lead(&r->team, &r->shared->team, pcxt == NULL || pcxt->nworkers_launched == 0, tasks, r);
+	team_lead(&r->team, &r->shared->team, pcxt == NULL || pcxt->nworkers_launched == 0, stage_tasks, r);
 	return pcxt;
 }
 
@@ -662,7 +243,7 @@ rank(Refresh *r, const Model *model)
 		team_run(&r->team, TASK_NORMALISE, v->nchunks);
 	r->team.progress = NULL;
 	progress_phase(PHASE_RANKING, model->max_iterations);
-	converged = rank_solve(&r->problem, model->tolerance, model->max_iterations, run_step, r);
+	converged = rank_solve(&r->problem, model->tolerance, model->max_iterations, stages_step, r);
 	team_run(&r->team, TASK_RECEIVE, v->nchunks);
 	return converged;
 }
@@ -677,7 +258,7 @@ score(Refresh *r, Model *model, bool rescale, Results *results)
 	uint32		n = r->shared->blocks.nodes;
 	ArenaRef	word[3] = {vector(r), vector(r), vector(r)};
 	ArenaRef	floats = arena_alloc(&r->arena, 2 * (Size) n * sizeof(float));
-	double	   *influence = received(r);
+	double	   *influence = stages_received(r);
 	float	   *out = arena_address(&r->arena, floats);
 	float	   *percentile = out + n;
 	uint64	   *const scratch[4] = {
@@ -718,8 +299,8 @@ score(Refresh *r, Model *model, bool rescale, Results *results)
 		arena_free(&r->arena, word[i], (Size) r->shared->blocks.slots * sizeof(double));
 	results->influence = influence;
 	results->activity = r->out_weight;
-	results->responses = responses(r);
-	results->audience = audience(r);
+	results->responses = stages_responses(r);
+	results->audience = stages_audience(r);
 	results->score = out;
 	results->percentile = percentile;
 }
@@ -761,7 +342,7 @@ attempt(Model *model, bool rescale, Run *run, int workers, volatile bool *writin
 	r->shared->arena.later = source->expected *
 		(sizeof(uint32) + (source->weighted ? sizeof(double) : sizeof(uint8)));
 	team_init(&r->shared->team);
-	begin_member(r, 0, NULL);
+	stages_begin(r, 0, NULL);
 
 	r->snapshot = snapshot;
 	read_together = !source->by_query && !RelationUsesLocalBuffers(rel);
@@ -770,14 +351,11 @@ attempt(Model *model, bool rescale, Run *run, int workers, volatile bool *writin
 		/* before any worker: a query may do what parallel mode forbids */
 		if (source->by_query)
 		{
-			source_read_query(source, &r->arena, model, rel, take_interactions, r);
+			source_read_query(source, &r->arena, model, rel, stages_take, r);
 			edges_flush(r->edges);
 		}
 		else
-		{
-			r->team.state = r;
-			task_read(&r->team);
-		}
+			stages_read_alone(r);
 		if (pg_atomic_read_u64(&source->read) < FEW_EDGES)
 			workers = 0;
 	}

@@ -1,0 +1,357 @@
+/*
+ * stages.c
+ *	  The stages of a refresh that all its processes do together.
+ *
+ * Each is a task of a team (team.c).  refresh.c says what follows what, and
+ * does in the leader alone what lies between.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+#include "progress.h"
+#include "stages.h"
+
+/* Credibility of somebody whom nobody reacted to. */
+#define LEAST_CREDIBILITY	0.02
+
+/* Prepare a process for the tasks; a worker says where its shared memory is. */
+void
+stages_begin(Refresh *r, int member, dsm_segment *worker_seg)
+{
+	r->ids = ids_attach(&r->shared->ids, &r->arena);
+	r->edges = edges_attach(&r->shared->edges, &r->arena, member, worker_seg);
+}
+
+/* --- reading ----------------------------------------------------------- */
+
+/* Take a batch of interactions that count. */
+void
+stages_take(void *context, const Id *source, const Id *target, const float8 *weight, int n)
+{
+	Refresh    *r = context;
+
+	if (n > r->nodes_size)
+	{
+		MemoryContext to = GetMemoryChunkContext(r);
+
+		r->source_node = MemoryContextAlloc(to, n * sizeof(NodeRef));
+		r->target_node = MemoryContextAlloc(to, n * sizeof(NodeRef));
+		r->nodes_size = n;
+	}
+	ids_assign(r->ids, source, n, r->source_node);
+	ids_assign(r->ids, target, n, r->target_node);
+	edges_append(r->edges, r->source_node, r->target_node, weight, n);
+}
+
+/* Task: read this process's part of the interactions. */
+static void
+task_read(Team *team)
+{
+	Refresh    *r = team->state;
+	Relation	rel = table_open(r->shared->source.relation, AccessShareLock);
+	TableScanDesc scan = r->scan ? table_beginscan_parallel(rel, r->scan) :
+		table_beginscan(rel, r->snapshot, 0, NULL);
+
+	source_read_table(&r->shared->source, &r->arena, rel, scan, stages_take, r);
+	table_endscan(scan);
+	table_close(rel, NoLock);
+	edges_flush(r->edges);
+}
+
+/* In the leader: read all interactions by a table scan, without workers. */
+void
+stages_read_alone(Refresh *r)
+{
+	r->team.state = r;
+	task_read(&r->team);
+}
+
+/* --- building ---------------------------------------------------------- */
+
+/* Task: this process's counts of edges by source join the others'. */
+static void
+task_count(Team *team)
+{
+	Refresh    *r = team->state;
+
+	r->blocks = blocks_attach(&r->shared->blocks, &r->arena);
+	blocks_count_sources(r->blocks, r->edges);
+}
+
+static void
+need_blocks(Refresh *r)
+{
+	if (r->blocks == NULL)
+		r->blocks = blocks_attach(&r->shared->blocks, &r->arena);
+}
+
+/* Task: number the nodes.  Items are partitions. */
+static void
+task_order(Team *team)
+{
+	Refresh    *r = team->state;
+	uint64		partition;
+
+	need_blocks(r);
+	while (team_next(team, &partition))
+		blocks_order(r->blocks, r->ids, (uint32) partition);
+}
+
+/* Task: make buckets into blocks.  Items are partitions. */
+static void
+task_build(Team *team)
+{
+	Refresh    *r = team->state;
+	uint64		partition;
+
+	need_blocks(r);
+	while (team_next(team, &partition))
+		blocks_build(r->blocks, r->edges, (uint32) partition);
+}
+
+/* --- ranking ----------------------------------------------------------- */
+
+/* Resolve the blocks and vectors in this process. */
+static void
+need_vectors(Refresh *r)
+{
+	RefreshShared *shared = r->shared;
+	Vectors    *v = &shared->vectors;
+	RankProblem *problem = &r->problem;
+
+	if (r->has_vectors)
+		return;
+	need_blocks(r);
+	blocks_resolve(r->blocks);
+	r->out_weight = arena_address(&r->arena, v->out_weight);
+	r->restart = arena_address(&r->arena, v->restart);
+	problem->nodes = shared->blocks.nodes;
+	problem->block = r->blocks->block;
+	problem->chunk = arena_address(&r->arena, v->chunk);
+	problem->nchunks = v->nchunks;
+	problem->out_weight = r->out_weight;
+	problem->restart = shared->restart == RESTART_UNIFORM ? NULL : r->restart;
+	problem->damping = shared->damping;
+	problem->rank = arena_address(&r->arena, v->rank);
+	problem->share[0] = arena_address(&r->arena, v->share[0]);
+	problem->share[1] = arena_address(&r->arena, v->share[1]);
+	problem->partial = arena_address(&r->arena, v->partial);
+	problem->control = &shared->control;
+	r->has_vectors = true;
+}
+
+/*
+ * The arrays in which out-weights are added up, by slot: those that the ranks
+ * use later on.
+ */
+static double *
+out_sum(Refresh *r, uint64 i)
+{
+	switch (i)
+	{
+		case 0:
+			return r->problem.rank;
+		case 1:
+			return r->problem.share[0];
+		default:
+			return r->problem.share[1];
+	}
+}
+
+/* Task: add up out-weights.  Items are the arrays: i takes every i-th block. */
+static void
+task_out(Team *team)
+{
+	Refresh    *r = team->state;
+	uint64		i;
+
+	need_vectors(r);
+	while (team_next(team, &i))
+	{
+		double	   *sum = out_sum(r, i);
+
+		memset(sum, 0, (Size) r->shared->blocks.slots * sizeof(double));
+		for (int b = (int) i; b < ID_PARTITIONS; b += OUT_SUMS)
+		{
+			const CsrBlock *block = &r->blocks->block[b];
+			uint64		edges = csr_edges(block);
+
+			CHECK_FOR_INTERRUPTS();
+			if (block->code)
+				for (uint64 e = 0; e < edges; e++)
+					sum[block->column[e]] += block->dictionary[block->code[e]];
+			else
+				for (uint64 e = 0; e < edges; e++)
+					sum[block->column[e]] += block->weight[e];
+		}
+	}
+}
+
+/*
+ * How much a user's reactions count: 0.02 + 0.98 r / (r + ln 2),
+ * where r is the sum of min(pair weight, ln 2) over who reacted to the user.
+ */
+static double
+credibility(double r)
+{
+	return LEAST_CREDIBILITY + (1 - LEAST_CREDIBILITY) * (r / (r + LN2));
+}
+
+static void
+report_infinite(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("weights of the interactions of one user add up to infinity"),
+			 errhint("Scale the weights down; only their proportions matter much.")));
+}
+
+/* Task: out-weights, and where to restart.  Items are chunks. */
+static void
+task_restart(Team *team)
+{
+	Refresh    *r = team->state;
+	uint64		i;
+
+	need_vectors(r);
+	while (team_next(team, &i))
+	{
+		const CsrChunk *chunk = &r->problem.chunk[i];
+		const CsrBlock *block = &r->blocks->block[chunk->block];
+		double		mass = 0;
+
+		for (uint32 row = chunk->low; row < chunk->high; row++)
+		{
+			uint32		v = block->first + row;
+			uint32		slot = csr_slot(block, row);
+			double		activity = 0;
+			double		capped = 0;
+			double		q;
+
+			for (uint64 e = block->offset[row]; e < block->offset[row + 1]; e++)
+				capped += Min(csr_weight(block, e), LN2);
+			for (int s = 0; s < OUT_SUMS; s++)
+				activity += out_sum(r, s)[slot];
+			if (isinf(activity))
+				report_infinite();
+			r->out_weight[v] = activity;
+			q = activity;
+			if (r->shared->restart == RESTART_CREDIBLE)
+				q *= credibility(capped);
+			r->restart[v] = q;
+			mass += q;
+		}
+		r->problem.partial[i].mass = mass;
+	}
+}
+
+/* Task: make the restart distribution sum to 1.  Items are chunks. */
+static void
+task_normalise(Team *team)
+{
+	Refresh    *r = team->state;
+	uint64		i;
+
+	need_vectors(r);
+	while (team_next(team, &i))
+	{
+		const CsrChunk *chunk = &r->problem.chunk[i];
+		uint32		first = r->blocks->block[chunk->block].first;
+
+		for (uint32 v = first + chunk->low; v < first + chunk->high; v++)
+			r->restart[v] /= r->shared->restart_sum;
+	}
+}
+
+/* Where everybody's receipts go: the array of shares not in use. */
+double *
+stages_received(Refresh *r)
+{
+	return r->problem.share[(r->shared->control.iterations + 1) % 2];
+}
+
+/* Task: a step of the rank kernel.  Items are chunks. */
+static void
+task_rank(Team *team)
+{
+	Refresh    *r = team->state;
+	uint64		i;
+
+	need_vectors(r);
+	while (team_next(team, &i))
+		rank_chunk(&r->problem, r->shared->step, i, stages_received(r));
+}
+
+/* Where task_receive leaves what it finds: ranks are not needed any more. */
+double *
+stages_responses(Refresh *r)
+{
+	return r->problem.rank;
+}
+
+uint64 *
+stages_audience(Refresh *r)
+{
+	return (uint64 *) r->restart;
+}
+
+/*
+ * Task: what everybody receives from the final ranks, how many people react
+ * to them and with what pair weights.  Items are chunks.
+ */
+static void
+task_receive(Team *team)
+{
+	Refresh    *r = team->state;
+	uint64		i;
+
+	need_vectors(r);
+	while (team_next(team, &i))
+	{
+		const CsrChunk *chunk = &r->problem.chunk[i];
+		const CsrBlock *block = &r->blocks->block[chunk->block];
+
+		rank_chunk(&r->problem, RANK_RECEIVED, i, stages_received(r));
+		for (uint32 row = chunk->low; row < chunk->high; row++)
+		{
+			double		sum = 0;
+
+			for (uint64 e = block->offset[row]; e < block->offset[row + 1]; e++)
+				sum += csr_weight(block, e);
+			if (isinf(sum))
+				report_infinite();
+			stages_responses(r)[block->first + row] = sum;
+			stages_audience(r)[block->first + row] = block->offset[row + 1] - block->offset[row];
+		}
+	}
+}
+
+const TeamTask stage_tasks[TASKS] = {
+	[TASK_READ] = task_read,
+	[TASK_COUNT] = task_count,
+	[TASK_ORDER] = task_order,
+	[TASK_BUILD] = task_build,
+	[TASK_OUT] = task_out,
+	[TASK_RESTART] = task_restart,
+	[TASK_NORMALISE] = task_normalise,
+	[TASK_RANK] = task_rank,
+	[TASK_RECEIVE] = task_receive
+};
+
+/* Have the team do a step for all chunks. */
+void
+stages_step(RankProblem *problem, RankStep step, void *context)
+{
+	Refresh    *r = context;
+
+	r->shared->step = step;
+	progress_done(problem->control->iterations);
+	team_run(&r->team, TASK_RANK, problem->nchunks);
+}

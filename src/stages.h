@@ -1,0 +1,111 @@
+/*
+ * stages.h
+ *	  The stages of a refresh that all its processes do together.
+ */
+#ifndef INFLUENCE_STAGES_H
+#define INFLUENCE_STAGES_H
+
+#include "blocks.h"
+#include "rank.h"
+#include "source.h"
+#include "team.h"
+
+/* Arrays in which out-weights are added up side by side. */
+#define OUT_SUMS		3
+
+/* Bytes a node takes while ranking beside its row of a block: see Vectors. */
+#define BYTES_PER_NODE	(sizeof(double) * 5)
+
+typedef enum Restart
+{
+	RESTART_UNIFORM,
+	RESTART_ACTIVITY,
+	RESTART_CREDIBLE
+} Restart;
+
+/*
+ * Arrays over the nodes, by number; shares are by slot (csr.h).  Memory is
+ * short while the blocks are there too, so arrays serve twice: for partial
+ * sums of out-weights before the ranks are found (out_sum), and for what is
+ * published of a user after (task_receive).
+ */
+typedef struct Vectors
+{
+	ArenaRef	out_weight;
+	ArenaRef	restart;
+	ArenaRef	rank;
+	ArenaRef	share[2];
+	ArenaRef	chunk;			/* by chunk */
+	ArenaRef	partial;
+	uint64		nchunks;
+} Vectors;
+
+/* In shared memory when there are workers. */
+typedef struct RefreshShared
+{
+	TeamShared	team;
+	ArenaControl arena;
+	SourceShared source;
+	IdsShared	ids;
+	EdgesShared edges;
+	BlocksShared blocks;
+	Vectors		vectors;		/* written by the leader between tasks, */
+	Restart		restart;		/* and so are these */
+	double		restart_sum;
+	double		damping;
+	RankStep	step;
+	RankControl control;
+} RefreshShared;
+
+/*
+ * One process's part in a refresh.  A worker may join at any task, so each
+ * task sees to what it needs (need_blocks, need_vectors).
+ */
+typedef struct Refresh
+{
+	RefreshShared *shared;
+	Team		team;
+	Arena		arena;
+	Ids		   *ids;
+	Edges	   *edges;
+	Blocks	   *blocks;			/* once nodes are numbered */
+	bool		has_vectors;	/* blocks and problem are resolved */
+	RankProblem problem;
+	double	   *out_weight;
+	double	   *restart;
+	ParallelTableScanDesc scan; /* NULL: the leader reads alone */
+	Snapshot	snapshot;		/* leader, when it reads alone */
+
+	/* of the batch being read */
+	NodeRef    *source_node;
+	NodeRef    *target_node;
+	int			nodes_size;
+} Refresh;
+
+/* The tasks of the team, by number. */
+enum
+{
+	TASK_READ,
+	TASK_COUNT,
+	TASK_ORDER,
+	TASK_BUILD,
+	TASK_OUT,
+	TASK_RESTART,
+	TASK_NORMALISE,
+	TASK_RANK,
+	TASK_RECEIVE,
+	TASKS
+};
+
+extern const TeamTask stage_tasks[TASKS];
+
+extern void stages_begin(Refresh *refresh, int member, dsm_segment *worker_seg);
+extern void stages_take(void *refresh, const Id *source, const Id *target,
+						const float8 *weight, int n);
+extern void stages_read_alone(Refresh *refresh);
+extern void stages_step(RankProblem *problem, RankStep step, void *refresh);
+extern double *stages_received(Refresh *refresh);
+extern double *stages_responses(Refresh *refresh);
+extern uint64 *stages_audience(Refresh *refresh);
+
+#endif
