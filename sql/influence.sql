@@ -190,7 +190,7 @@ COMMENT ON AGGREGATE influence_graph_union(influence_graph) IS 'nodes and edges 
 -- 2. Models
 
 CREATE TABLE influence_model (
-    name text PRIMARY KEY,
+    name text PRIMARY KEY CHECK (octet_length(name) < 64),
     interactions regclass NOT NULL,
     source name NOT NULL,
     target name NOT NULL,

@@ -48,12 +48,13 @@ pair_weight(const BlocksShared *shared, double x)
 
 /*
  * Set up in the leader once all ids are known.  per_node is what the caller
- * will need for each node beside the blocks, in bytes; raises an error at
- * once if that cannot fit.
+ * will need for each node beside the blocks, in bytes, per_node_after what it
+ * will need on top when the blocks are freed; raises an error at once if that
+ * cannot fit.
  */
 void
 blocks_init(BlocksShared *shared, Arena *arena, const IdsShared *ids,
-			const EdgesShared *edges, bool logarithmic, uint32 per_node)
+			const EdgesShared *edges, bool logarithmic, uint32 per_node, uint32 per_node_after)
 {
 	uint64		nodes = 0;
 	uint32		most = 0;
@@ -78,8 +79,8 @@ blocks_init(BlocksShared *shared, Arena *arena, const IdsShared *ids,
 	/* what is used now, but the edges, stays until the blocks are done with */
 	shared->beside = arena_used(arena) - pg_atomic_read_u64(&arena->control->passing) +
 		nodes * sizeof(uint32) + shared->slots * (uint64) per_node;
-	if (shared->beside > arena->control->limit)
-		arena_report_limit(shared->beside, arena->control->limit);
+	if (shared->beside + nodes * per_node_after > arena->control->limit)
+		arena_report_limit(shared->beside + nodes * per_node_after, arena->control->limit);
 	pg_atomic_init_u64(&shared->edges, 0);
 	pg_atomic_init_u64(&shared->bytes, 0);
 	pg_atomic_init_u64(&shared->edges_built, 0);

@@ -49,7 +49,8 @@ typedef struct Blocks
 } Blocks;
 
 extern void blocks_init(BlocksShared *shared, Arena *arena, const IdsShared *ids,
-						const EdgesShared *edges, bool logarithmic, uint32 per_node);
+						const EdgesShared *edges, bool logarithmic, uint32 per_node,
+						uint32 per_node_after);
 extern Blocks *blocks_attach(BlocksShared *shared, Arena *arena);
 extern void blocks_count_sources(Blocks *blocks, Edges *edges);
 extern void blocks_order(Blocks *blocks, Ids *ids, uint32 partition);

@@ -254,26 +254,27 @@ compat_insert_index_tuples(ResultRelInfo *info, TupleTableSlot *slot, EState *es
 
 /* The same, for a new version of a row. */
 static inline List *
-compat_update_index_tuples(ResultRelInfo *info, TupleTableSlot *slot, EState *estate)
+compat_update_index_tuples(ResultRelInfo *info, TupleTableSlot *slot, EState *estate,
+						   bool summarizing)
 {
 #if PG_VERSION_NUM >= 160000
-	return ExecInsertIndexTuples(info, slot, estate, true, false, NULL, NIL, false);
+	return ExecInsertIndexTuples(info, slot, estate, true, false, NULL, NIL, summarizing);
 #else
 	return ExecInsertIndexTuples(info, slot, estate, true, false, NULL, NIL);
 #endif
 }
 
 /*
- * Update a row that the active snapshot sees.  *all_indexes says whether all
- * indexes need an entry for the new version: 16 distinguishes summarizing
- * indexes, which are treated as others here.
+ * Update a row that the active snapshot sees.  *need says whether indexes
+ * need entries for the new version, and *summarizing whether only those that
+ * summarize do, which 16 knows to be possible.
  */
 #include "access/tableam.h"
 #include "utils/snapmgr.h"
 
 static inline TM_Result
 compat_update(Relation rel, ItemPointer tid, TupleTableSlot *slot, CommandId cid,
-			  bool *all_indexes)
+			  bool *need, bool *summarizing)
 {
 	TM_FailureData failure;
 	LockTupleMode lock;
@@ -286,9 +287,11 @@ compat_update(Relation rel, ItemPointer tid, TupleTableSlot *slot, CommandId cid
 											true, &failure, &lock, &indexes);
 
 #if PG_VERSION_NUM >= 160000
-	*all_indexes = result == TM_Ok && indexes != TU_None;
+	*need = result == TM_Ok && indexes != TU_None;
+	*summarizing = indexes == TU_Summarizing;
 #else
-	*all_indexes = result == TM_Ok && indexes;
+	*need = result == TM_Ok && indexes;
+	*summarizing = false;
 #endif
 	return result;
 }

@@ -139,7 +139,7 @@ find_model(FunctionCallInfo fcinfo, const char *name)
 	KnownModel	result = {{0}};
 	uint64		before;
 
-	/* no model has a name as long as that */
+	/* influence_model has no names that do not fit */
 	if (name)
 		snprintf(key, sizeof(key), "=%s", name);
 	if (known_models && (known = hash_search(known_models, key, HASH_FIND, NULL)) != NULL)
@@ -473,7 +473,7 @@ read_bulk(CallSite *site, Relation rel, Snapshot snapshot)
 {
 	MemoryContext old = MemoryContextSwitchTo(site->context);
 	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
-	TupleTableSlot *slot = site->slot;
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	Bulk	   *bulk = bulk_create(site->id_type, compat_hash_memory_limit());
 	bool		fits = true;
 

@@ -15,6 +15,7 @@
 
 #include <math.h>
 
+#include "access/relation.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -558,7 +559,10 @@ create_table(Oid schema, const char *name, const char *suffix, const char *colum
 				 errmsg("relation \"%s\" already exists", table),
 				 errdetail("A model makes tables named after itself."),
 				 errhint("Rename or drop the relation, or choose another name or schema for the model.")));
-	if (SPI_execute(psprintf("CREATE TABLE %s (%s)", qualified, columns), false, 0) != SPI_OK_UTILITY ||
+	/* most rows are rewritten at a time, and room is wanted before the next */
+	if (SPI_execute(psprintf("CREATE TABLE %s (%s) WITH (autovacuum_vacuum_scale_factor = 0.05,"
+							 " autovacuum_vacuum_cost_delay = 0)", qualified, columns),
+					false, 0) != SPI_OK_UTILITY ||
 		SPI_execute(psprintf("COMMENT ON TABLE %s IS %s", qualified,
 							 quote_literal_cstr(psprintf(comment, name))), false, 0) != SPI_OK_UTILITY)
 		elog(ERROR, "could not create table \"%s\"", table);
@@ -760,16 +764,29 @@ influence_alter_model(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* Drop a table of a model, if it is still there. */
+/*
+ * Drop a table of a model, if it is still there.  Raises an error if the
+ * caller does not own it, something depends on it, or it looks like a table
+ * of something else.
+ */
 static void
 drop_table(Oid table)
 {
-	char	   *name = get_rel_name(table);
+	Relation	rel = try_relation_open(table, AccessExclusiveLock);
+	char	   *name;
 
-	if (name &&
-		SPI_execute(psprintf("DROP TABLE %s",
-							 quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)),
-														name)), false, 0) != SPI_OK_UTILITY)
+	if (rel == NULL)
+		return;
+	if (rel->rd_rel->relkind != RELKIND_RELATION ||
+		get_attnum(table, "user_id") <= 0 || get_attnum(table, "score") <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a table of a model", RelationGetRelationName(rel)),
+				 errhint("Restore its columns user_id and score, or drop it yourself before.")));
+	name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+									  RelationGetRelationName(rel));
+	relation_close(rel, NoLock);
+	if (SPI_execute(psprintf("DROP TABLE %s", name), false, 0) != SPI_OK_UTILITY)
 		elog(ERROR, "could not drop table \"%s\"", name);
 }
 
@@ -814,6 +831,26 @@ influence_drop_model(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Is there a default model?  Raises an error unless the caller owns it. */
+static bool
+has_default(const Catalog *catalog, bool lock)
+{
+	MemoryContext context = CurrentMemoryContext;
+	char	   *name = NULL;
+
+	spi_begin();
+	catalog_execute(catalog, false,
+					psprintf("SELECT name FROM %s WHERE is_default", catalog->model_name),
+					0, NULL, NULL, NULL);
+	if (SPI_processed > 0)
+		name = MemoryContextStrdup(context,
+								   TextDatumGetCString(fetch(SPI_tuptable->vals[0], 1, context)));
+	spi_end();
+	if (name)
+		model_check_owner(model_find(catalog, name, lock));
+	return name != NULL;
+}
+
 /*
  * influence_set_default(model)
  *
@@ -824,25 +861,19 @@ Datum
 influence_set_default(PG_FUNCTION_ARGS)
 {
 	Catalog		catalog = catalog_open(fcinfo);
-	MemoryContext context = CurrentMemoryContext;
-	char	   *before = NULL;
 	Oid			type[] = {TEXTOID};
 	Datum		value[] = {PG_ARGISNULL(0) ? (Datum) 0 : PG_GETARG_DATUM(0)};
 
 	PreventCommandIfReadOnly("influence_set_default()");
+	/* who may not change it is not to hold the lock either */
+	if (!PG_ARGISNULL(0))
+		model_check_owner(model_find(&catalog, TextDatumGetCString(value[0]), false));
+	else if (!has_default(&catalog, false))
+		PG_RETURN_VOID();
 	lock_default(&catalog);
 	if (!PG_ARGISNULL(0))
-		model_check_owner(model_find(&catalog, TextDatumGetCString(value[0]), true));
-	spi_begin();
-	catalog_execute(&catalog, false,
-					psprintf("SELECT name FROM %s WHERE is_default", catalog.model_name),
-					0, NULL, NULL, NULL);
-	if (SPI_processed > 0)
-		before = MemoryContextStrdup(context,
-									 TextDatumGetCString(fetch(SPI_tuptable->vals[0], 1, context)));
-	spi_end();
-	if (before)
-		model_check_owner(model_find(&catalog, before, true));
+		(void) model_find(&catalog, TextDatumGetCString(value[0]), true);
+	(void) has_default(&catalog, true);
 	spi_begin();
 	catalog_execute(&catalog, false,
 					psprintf("UPDATE %s SET is_default = false WHERE is_default", catalog.model_name),

@@ -247,6 +247,12 @@ renew_all(Publisher *pub, uint64 *seen)
 			Datum		user_id;
 
 			slot_getallattrs(old[n]);
+			if (IS_NULL(old[n], pub->user_id))
+			{
+				/* only without a primary key: nobody's row goes */
+				writer_delete(pub->scores, old[n--]);
+				continue;
+			}
 			user_id = VALUE(old[n], pub->user_id);
 			if (pub->model->id_type == ID_TEXT)
 				user_id = PointerGetDatum(PG_DETOAST_DATUM_PACKED(user_id));
@@ -255,18 +261,18 @@ renew_all(Publisher *pub, uint64 *seen)
 		ids_find(pub->ids, id, n, node);
 		for (int i = 0; i < n; i++)
 		{
-			if (node[i] == NO_NODE)
+			uint32		at = node[i] == NO_NODE ? 0 :
+				pub->blocks->shared->base[NODE_PARTITION(node[i])] + NODE_PLACE(node[i]);
+
+			/* a second row of a user, too, there can be only without one */
+			if (node[i] == NO_NODE || seen[at / 64] >> at % 64 & 1)
 			{
 				writer_delete(pub->scores, old[i]);
 				pub->changed++;
+				continue;
 			}
-			else
-			{
-				uint32		at = pub->blocks->shared->base[NODE_PARTITION(node[i])] + NODE_PLACE(node[i]);
-
-				seen[at / 64] |= UINT64CONST(1) << at % 64;
-				renew(pub, old[i], new, node[i]);
-			}
+			seen[at / 64] |= UINT64CONST(1) << at % 64;
+			renew(pub, old[i], new, node[i]);
 		}
 		progress_done(pub->done += n);
 		MemoryContextSwitchTo(context);

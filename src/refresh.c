@@ -58,7 +58,6 @@
 #include "compat.h"
 #include "progress.h"
 #include "publish.h"
-#include "reclaim.h"
 #include "refresh.h"
 #include "score.h"
 #include "stages.h"
@@ -199,7 +198,7 @@ build(Refresh *r, const Model *model)
 	ids_settle(r->ids);
 	progress_phase(PHASE_ORDERING, ID_PARTITIONS);
 	blocks_init(&shared->blocks, &r->arena, &shared->ids, &shared->edges,
-				strcmp(model->pair_weight, "log") == 0, BYTES_PER_NODE);
+				strcmp(model->pair_weight, "log") == 0, BYTES_PER_NODE, BYTES_TO_PUBLISH);
 	team_run(&r->team, TASK_COUNT, 0);
 	team_run(&r->team, TASK_ORDER, ID_PARTITIONS);
 	blocks_ordered(r->blocks);
@@ -306,14 +305,13 @@ score(Refresh *r, Model *model, bool rescale, Results *results)
 }
 
 /*
- * One attempt at a refresh.  *writing says, also when it fails, whether it
- * had come to writing.
+ * One attempt at a refresh, in a memory context of its own.  *writing says,
+ * also when it fails, whether it had come to writing.
  */
 static void
-attempt(Model *model, bool rescale, Run *run, int workers, volatile bool *writing)
+attempt(Model *model, bool rescale, Run *run, int workers, MemoryContext context,
+		volatile bool *writing)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "influence refresh",
-												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Snapshot	snapshot = GetActiveSnapshot();
 	Relation	rel = source_open(model);
@@ -397,8 +395,6 @@ attempt(Model *model, bool rescale, Run *run, int workers, volatile bool *writin
 				 errhint("Raise max_iterations or tolerance by influence_alter_model.")));
 
 	*writing = true;
-	reclaim(model->scores);
-	progress_start(model->scores);	/* vacuum shows its own */
 	progress_phase(PHASE_PUBLISHING, r->shared->blocks.nodes);
 	run->changed = publish(model, r->ids, r->blocks, &results, run->run, run->as_of);
 	run->publish_ms = lap(&clock);
@@ -410,7 +406,6 @@ attempt(Model *model, bool rescale, Run *run, int workers, volatile bool *writin
 		dsm_detach(seg);
 	relation_close(rel, NoLock);
 	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
 }
 
 /* Was shared memory what an error was about? */
@@ -422,6 +417,12 @@ is_memory_error(const ErrorData *error)
 		error->sqlerrcode == ERRCODE_INSUFFICIENT_RESOURCES;
 }
 
+static MemoryContext
+refresh_context(void)
+{
+	return AllocSetContextCreate(CurrentMemoryContext, "influence refresh", ALLOCSET_DEFAULT_SIZES);
+}
+
 /*
  * An attempt with workers, in a subtransaction.  False, with nothing done, if
  * shared memory ran out.
@@ -430,6 +431,7 @@ static bool
 attempt_with_workers(Model *model, bool rescale, Run *run, int workers)
 {
 	MemoryContext context = CurrentMemoryContext;
+	MemoryContext own = refresh_context();
 	ResourceOwner owner = CurrentResourceOwner;
 	Model		untouched = *model;
 	volatile bool writing = false;
@@ -439,7 +441,7 @@ attempt_with_workers(Model *model, bool rescale, Run *run, int workers)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		attempt(model, rescale, run, workers, &writing);
+		attempt(model, rescale, run, workers, own, &writing);
 		ReleaseCurrentSubTransaction();
 		done = true;
 	}
@@ -463,6 +465,7 @@ attempt_with_workers(Model *model, bool rescale, Run *run, int workers)
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
+	MemoryContextDelete(own);
 	return done;
 }
 
@@ -483,5 +486,10 @@ refresh(Model *model, bool rescale, Run *run)
 	workers = wanted_workers(rel);
 	relation_close(rel, NoLock);
 	if (workers == 0 || !attempt_with_workers(model, rescale, run, workers))
-		attempt(model, rescale, run, 0, &writing);
+	{
+		MemoryContext own = refresh_context();
+
+		attempt(model, rescale, run, 0, own, &writing);
+		MemoryContextDelete(own);
+	}
 }

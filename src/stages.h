@@ -16,6 +16,12 @@
 /* Bytes a node takes while ranking beside its row of a block: see Vectors. */
 #define BYTES_PER_NODE	(sizeof(double) * 5)
 
+/*
+ * And, when the blocks are gone, for scores and percentiles and to publish
+ * users who are all new: index entries put off, and the order of ids.
+ */
+#define BYTES_TO_PUBLISH	(sizeof(float) * 2 + sizeof(uint64) * 8)
+
 typedef enum Restart
 {
 	RESTART_UNIFORM,

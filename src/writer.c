@@ -45,7 +45,7 @@ struct Writer
 	EState	   *estate;
 	ResultRelInfo *info;
 	EPQState	epq;
-	bool		one_by_one;		/* row triggers or generated columns */
+	bool		one_by_one;		/* triggers, generated columns, a partition */
 	BulkInsertState bulk;
 	ExprState **defaults;		/* by attribute; NULL: none */
 	int			deferred;		/* place of the index whose entries are put
@@ -106,7 +106,7 @@ writer_open(Oid relid, Bitmapset *updated)
 	compat_eval_plan_qual_init(&writer->epq, writer->estate);
 	writer->bulk = GetBulkInsertState();
 	writer->deferred = -1;
-	writer->one_by_one = rel->trigdesc != NULL;
+	writer->one_by_one = rel->trigdesc != NULL || rel->rd_rel->relispartition;
 	writer->defaults = palloc0(desc->natts * sizeof(ExprState *));
 	for (int i = 0; i < desc->natts; i++)
 	{
@@ -188,7 +188,9 @@ defer_entry(Writer *writer, TupleTableSlot *slot)
 	}			u;
 	bool		isnull;
 
-	Assert(writer->deferred_n < writer->deferred_size);
+	if (writer->deferred_n >= writer->deferred_size)
+		elog(ERROR, "more rows of table \"%s\" are written than there is room for",
+			 RelationGetRelationName(writer->rel));
 	u.value = DatumGetFloat4(slot_getattr(slot, writer->deferred_attno, &isnull));
 	/* floats that are not negative order like their words */
 	writer->entry[writer->deferred_n] = (uint64) u.word << 1 | isnull;
@@ -367,17 +369,18 @@ writer_update(Writer *writer, TupleTableSlot *old, TupleTableSlot *new)
 	else
 	{
 		EState	   *estate = writer->estate;
-		bool		all_indexes;
+		bool		indexes,
+					summarizing;
 
 		if (RelationGetDescr(writer->rel)->constr)
 			ExecConstraints(writer->info, new, estate);
 		check_unchanged(writer, compat_update(writer->rel, &old->tts_tid, new,
-											  estate->es_output_cid, &all_indexes));
-		if (all_indexes)
+											  estate->es_output_cid, &indexes, &summarizing));
+		if (indexes)
 		{
-			if (writer->deferred >= 0)
+			if (writer->deferred >= 0 && !summarizing)
 				defer_entry(writer, new);
-			list_free(compat_update_index_tuples(writer->info, new, estate));
+			list_free(compat_update_index_tuples(writer->info, new, estate, summarizing));
 		}
 	}
 	ResetPerTupleExprContext(writer->estate);

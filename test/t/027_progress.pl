@@ -59,24 +59,5 @@ $session = begin_session($node, 'SET statement_timeout = 200', 'SELECT pg_adviso
 isnt((end_session($session))[0], 0, 'it is cancelled');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM influence_progress'), '0', 'nothing runs after a cancel');
 
-# Refreshes that rewrite every row do not make the table grow, without autovacuum.
-$node->safe_psql('postgres', <<'SQL');
-CREATE TABLE busy AS
-    SELECT h & 4095 AS source, ((h >> 12) & 4095) * ((h >> 24) & 4095) / 4096 AS target
-    FROM generate_series(1, 60000) n, LATERAL (SELECT abs(hashint8(n)::bigint) * 65537) r(h);
-SELECT influence_create_model('busy', 'busy');
-SELECT influence_refresh('busy');
-SQL
-my $size = "SELECT pg_total_relation_size('busy_scores')";
-my $least = $node->safe_psql('postgres', $size);
-for my $n (1 .. 20)
-{
-	$node->safe_psql('postgres', "SELECT influence_alter_model('busy', damping => 0.5 + 0.01 * $n)");
-	$node->safe_psql('postgres', "SELECT influence_refresh('busy')");
-}
-cmp_ok($node->safe_psql('postgres', "SELECT changed FROM influence_runs WHERE model = 'busy' ORDER BY run DESC LIMIT 1"),
-	'>=', 3000, 'most scores change');
-cmp_ok($node->safe_psql('postgres', $size), '<=', 3 * $least, 'the table does not grow by a table each time');
-
 finish_cluster($node);
 done_testing();
