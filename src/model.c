@@ -104,66 +104,7 @@ PG_FUNCTION_INFO_V1(influence_drop_model);
 PG_FUNCTION_INFO_V1(influence_set_default);
 PG_FUNCTION_INFO_V1(influence_model_changed);
 
-/* --- the catalog ------------------------------------------------------- */
-
-/* The extension's tables, found by the schema of the function called. */
-Catalog
-catalog_open(FunctionCallInfo fcinfo)
-{
-	Catalog		catalog;
-	HeapTuple	tuple;
-	char	   *schema;
-
-	catalog.schema = get_func_namespace(fcinfo->flinfo->fn_oid);
-	schema = get_namespace_name(catalog.schema);
-	catalog.model = get_relname_relid("influence_model", catalog.schema);
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(catalog.model));
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table \"influence_model\" of extension \"influence\" does not exist")));
-	catalog.owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	catalog.model_name = quote_qualified_identifier(schema, "influence_model");
-	catalog.run_name = quote_qualified_identifier(schema, "influence_run");
-	return catalog;
-}
-
-/*
- * Execute a fixed statement on the extension's tables as their owner.  SPI is
- * connected; its result is SPI_tuptable.
- */
-void
-catalog_execute(const Catalog *catalog, bool read_only, const char *command,
-				int nargs, Oid *type, Datum *value, const char *nulls)
-{
-	Oid			user;
-	int			context;
-	int			status;
-
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(catalog->owner, context | SECURITY_LOCAL_USERID_CHANGE);
-	status = SPI_execute_with_args(command, nargs, type, value, nulls, read_only, 0);
-	SetUserIdAndSecContext(user, context);
-	if (status < 0)
-		elog(ERROR, "could not execute \"%s\": %s", command, SPI_result_code_string(status));
-}
-
-/* Connect to SPI. */
-void
-spi_begin(void)
-{
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-}
-
-/* Leave SPI, and free what was allocated since spi_begin. */
-void
-spi_end(void)
-{
-	if (SPI_finish() != SPI_OK_FINISH)
-		elog(ERROR, "SPI_finish failed");
-}
+/* --- reading models ---------------------------------------------------- */
 
 /* A value of a catalog row, copied into a context; 0 for NULL. */
 static Datum

@@ -8,6 +8,7 @@
 #include "utils/jsonb.h"
 #include "utils/relcache.h"
 
+#include "catalog.h"
 #include "ids.h"
 
 /* A row of influence_model. */
@@ -39,23 +40,6 @@ typedef struct Model
 	double		c;
 	int64		runs;
 } Model;
-
-/* The extension's own tables, in the schema it is installed in. */
-typedef struct Catalog
-{
-	Oid			schema;
-	Oid			model;			/* influence_model, */
-	Oid			owner;			/* its owner, */
-	const char *model_name;		/* and its name, qualified and quoted */
-	const char *run_name;		/* of influence_run likewise */
-} Catalog;
-
-extern void spi_begin(void);
-extern void spi_end(void);
-
-extern Catalog catalog_open(FunctionCallInfo fcinfo);
-extern void catalog_execute(const Catalog *catalog, bool read_only, const char *command,
-							int nargs, Oid *type, Datum *value, const char *nulls);
 
 extern Model *model_find(const Catalog *catalog, const char *name, bool lock);
 extern void model_store_run(const Catalog *catalog, const Model *model);
