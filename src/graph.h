@@ -37,6 +37,11 @@ typedef enum GraphWeights
 #define GRAPH_VERSION		1
 #define GRAPH_MAX_INTEGER	9007199254740992.0	/* 2^53 */
 
+/* Bytes of one value at the most; tests set it lower. */
+#ifndef GRAPH_MOST_BYTES
+#define GRAPH_MOST_BYTES	MaxAllocSize
+#endif
+
 typedef struct InfluenceGraph
 {
 	int32		vl_len_;		/* varlena header, do not touch */

@@ -236,7 +236,7 @@ make_room(GraphBuilder *builder)
 	{
 		combine(builder);
 		/* even at a byte an edge this would be too large a value */
-		if (builder->used > MaxAllocSize)
+		if (builder->used > GRAPH_MOST_BYTES)
 			graph_too_large(builder->used);
 		builder->combine_at = builder->used > builder->combine_at / 4 * 3 ?
 			builder->capacity * 4 : Max(builder->capacity, FIRST_COMBINE);
@@ -331,9 +331,9 @@ graph_builder_build(GraphBuilder *builder)
 
 	if (builder->used > 0)
 		combine(builder);
-	if (builder->used > MaxAllocSize)
+	if (builder->used > GRAPH_MOST_BYTES)
 		graph_too_large(builder->used);
-	if (builder->nlone > MaxAllocSize)
+	if (builder->nlone > GRAPH_MOST_BYTES)
 		graph_too_large(builder->nlone);
 
 	table = nodes_create(work, capacity, NULL);

@@ -32,7 +32,7 @@ graph_too_large(uint64 bytes)
 			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 			 errmsg("graph is too large for one value of type influence_graph"),
 			 errdetail("It would take %llu bytes; the limit is %llu bytes.",
-					   (unsigned long long) bytes, (unsigned long long) MaxAllocSize),
+					   (unsigned long long) bytes, (unsigned long long) GRAPH_MOST_BYTES),
 			 errhint("Aggregate parts of it and keep several values, or define a model with influence_create_model, which has no such limit.")));
 }
 
@@ -328,7 +328,7 @@ graph_encode(const GraphArrays *out)
 				size += varint_size((uint64) out->weight[e]);
 		}
 	}
-	if (size > MaxAllocSize)
+	if (size > GRAPH_MOST_BYTES)
 		graph_too_large(size);
 
 	graph = palloc(size);

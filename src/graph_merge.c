@@ -285,7 +285,7 @@ graph_merge(InfluenceGraph *const *graph, int count)
 	memcpy(run, start, (count + 1) * sizeof(Size));
 	out.id = unite_ids(spare[0], spare[1], run, count, &length);
 	pfree(out.id == spare[0] ? spare[1] : spare[0]);
-	if (length > MaxAllocSize)
+	if (length > GRAPH_MOST_BYTES)
 		graph_too_large(length);
 	out.nodes = length;
 	numbers = MemoryContextAllocHuge(work, total * sizeof(uint32));
@@ -344,7 +344,7 @@ graph_merge(InfluenceGraph *const *graph, int count)
 	out.offset[out.nodes] = out.edges;
 	for (int i = 0; i < count; i++)
 		graph_read_end(&reader[i]);
-	if (out.edges > MaxAllocSize)
+	if (out.edges > GRAPH_MOST_BYTES)
 		graph_too_large(out.edges);
 
 	MemoryContextSwitchTo(old);
