@@ -23,11 +23,12 @@ catalog_open(FunctionCallInfo fcinfo)
 {
 	Catalog		catalog;
 	HeapTuple	tuple;
+	Oid			schema_oid;
 	char	   *schema;
 
-	catalog.schema = get_func_namespace(fcinfo->flinfo->fn_oid);
-	schema = get_namespace_name(catalog.schema);
-	catalog.model = get_relname_relid("influence_model", catalog.schema);
+	schema_oid = get_func_namespace(fcinfo->flinfo->fn_oid);
+	schema = get_namespace_name(schema_oid);
+	catalog.model = get_relname_relid("influence_model", schema_oid);
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(catalog.model));
 	if (!HeapTupleIsValid(tuple))
 		ereport(ERROR,

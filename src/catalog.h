@@ -10,18 +10,18 @@
 /* The extension's own tables, in the schema it is installed in. */
 typedef struct Catalog
 {
-	Oid			schema;
 	Oid			model;			/* influence_model, */
 	Oid			owner;			/* its owner, */
 	const char *model_name;		/* and its name, qualified and quoted */
 	const char *run_name;		/* of influence_run likewise */
 } Catalog;
 
-extern void spi_begin(void);
-extern void spi_end(void);
-
 extern Catalog catalog_open(FunctionCallInfo fcinfo);
 extern void catalog_execute(const Catalog *catalog, bool read_only, const char *command,
 							int nargs, Oid *type, Datum *value, const char *nulls);
+
+/* SPI, with errors raised; catalog_execute wants it. */
+extern void spi_begin(void);
+extern void spi_end(void);
 
 #endif
