@@ -207,9 +207,14 @@ CREATE TABLE influence_model (
     damping float8 NOT NULL,
     tolerance float8 NOT NULL,
     max_iterations int NOT NULL,
+    topic_parents regclass,
+    keep_graphs int NOT NULL,
     id_type regtype NOT NULL,
     scores regclass NOT NULL,
     history regclass NOT NULL,
+    networks regclass,
+    topics regclass,
+    graph regclass NOT NULL,
     is_default boolean NOT NULL DEFAULT false,
     reference float8,
     c float8,
@@ -224,6 +229,11 @@ COMMENT ON COLUMN influence_model.target IS 'its column of whom they reacted to'
 COMMENT ON COLUMN influence_model.id_type IS 'type of user ids: bigint, uuid or text';
 COMMENT ON COLUMN influence_model.scores IS 'table that scores are published in';
 COMMENT ON COLUMN influence_model.history IS 'table of changes of scores';
+COMMENT ON COLUMN influence_model.topic_parents IS 'table of topics and the topics that they are parts of';
+COMMENT ON COLUMN influence_model.keep_graphs IS 'number of runs whose graphs are kept';
+COMMENT ON COLUMN influence_model.networks IS 'table of scores by network';
+COMMENT ON COLUMN influence_model.topics IS 'table of scores by topic';
+COMMENT ON COLUMN influence_model.graph IS 'table of the graphs of the last runs';
 COMMENT ON COLUMN influence_model.is_default IS 'meant where no model is named';
 COMMENT ON COLUMN influence_model.reference IS 'greatest influence when the scale was taken: it scores 100';
 COMMENT ON COLUMN influence_model.c IS 'a tenth of the mean influence when the scale was taken';
@@ -274,11 +284,23 @@ COMMENT ON COLUMN influence_run.changed IS 'scores that changed, appeared or wen
 COMMENT ON COLUMN influence_run.peak_memory_bytes IS 'most memory the run''s arrays took at a time, all processes together';
 COMMENT ON COLUMN influence_run.workers IS 'parallel workers that took part, beside the session''s own process';
 
+CREATE TABLE influence_scale (
+    model text,
+    facet text CHECK (facet IN ('network', 'topic')),
+    name text,
+    reference float8 NOT NULL,
+    c float8 NOT NULL,
+    PRIMARY KEY (model, facet, name)
+);
+COMMENT ON TABLE influence_scale IS 'scales of the networks and topics of models';
+COMMENT ON COLUMN influence_scale.reference IS 'greatest influence when the scale was taken: it scores 100';
+COMMENT ON COLUMN influence_scale.c IS 'a tenth of the mean influence when the scale was taken';
+
 CREATE VIEW influence_models AS
     SELECT name, interactions, source, target, weight, at, kind, network, topic,
            kind_weights, network_weights, half_life, pair_weight, restart,
-           damping, tolerance, max_iterations, id_type, scores, history,
-           is_default, reference, c, runs
+           damping, tolerance, max_iterations, topic_parents, keep_graphs, id_type,
+           scores, history, networks, topics, graph, is_default, reference, c, runs
     FROM @extschema@.influence_model;
 COMMENT ON VIEW influence_models IS 'models: what is defined';
 
@@ -301,10 +323,11 @@ COMMENT ON VIEW influence_progress IS 'refreshes that run now: what they do, and
 -- Definitions hold no data of users: everybody may read them, as in pg_class.
 -- The owner of the database restores them from a dump; the functions below
 -- write them for everybody else.
-GRANT SELECT ON influence_model, influence_run, influence_models, influence_runs, influence_progress TO PUBLIC;
-GRANT INSERT, UPDATE, DELETE ON influence_model, influence_run TO pg_database_owner;
+GRANT SELECT ON influence_model, influence_run, influence_scale, influence_models, influence_runs, influence_progress TO PUBLIC;
+GRANT INSERT, UPDATE, DELETE ON influence_model, influence_run, influence_scale TO pg_database_owner;
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.influence_model', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.influence_run', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.influence_scale', '');
 
 CREATE FUNCTION influence_model_changed() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME';
@@ -321,10 +344,11 @@ CREATE FUNCTION influence_create_model(
     weight name = NULL, at name = NULL, kind name = NULL, network name = NULL, topic name = NULL,
     kind_weights jsonb = NULL, network_weights jsonb = NULL,
     half_life interval = '90 days', pair_weight text = 'log', restart text = 'credible',
-    damping float8 = 0.5, tolerance float8 = 1e-8, max_iterations int = 100)
+    damping float8 = 0.5, tolerance float8 = 1e-8, max_iterations int = 100,
+    topic_parents regclass = NULL, keep_graphs int = 2)
 RETURNS regclass
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION influence_create_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int)
+COMMENT ON FUNCTION influence_create_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int, regclass, int)
 IS 'define a model, and make its tables in the current schema';
 
 CREATE FUNCTION influence_alter_model(
@@ -334,10 +358,11 @@ CREATE FUNCTION influence_alter_model(
     kind_weights jsonb = NULL, network_weights jsonb = NULL,
     half_life interval = NULL, pair_weight text = NULL, restart text = NULL,
     damping float8 = NULL, tolerance float8 = NULL, max_iterations int = NULL,
+    topic_parents regclass = NULL, keep_graphs int = NULL,
     reset text[] = NULL)
 RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION influence_alter_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int, text[])
+COMMENT ON FUNCTION influence_alter_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int, regclass, int, text[])
 IS 'change a model: what is NULL stays, what reset lists is taken away';
 
 CREATE FUNCTION influence_drop_model(name text) RETURNS void
@@ -371,3 +396,50 @@ CREATE FUNCTION influence_score(user_id text, model text = NULL, network text = 
 RETURNS real
 LANGUAGE C STABLE PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'influence_score_text';
 COMMENT ON FUNCTION influence_score(text, text, text, text) IS 'published score of a user, 1 to 100; NULL if there is none';
+
+-- 3. Why, and what changed
+
+CREATE FUNCTION influence_explain(user_id bigint, model text = NULL, network text = NULL, topic text = NULL, run bigint = NULL)
+RETURNS TABLE (network text, kind text, supporter bigint, influence float8, share float8)
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100 COST 1000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_explain(bigint, text, text, text, bigint) IS 'who makes a user''s influence, by which network and kind of interaction';
+
+CREATE FUNCTION influence_changes(user_id bigint, model text = NULL, network text = NULL, topic text = NULL, from_run bigint = NULL, to_run bigint = NULL)
+RETURNS TABLE (network text, kind text, supporter bigint, before float8, after float8, change float8)
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100 COST 2000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_changes(bigint, text, text, text, bigint, bigint) IS 'who changed a user''s influence between two runs';
+
+CREATE FUNCTION influence_history(user_id bigint, model text = NULL, causes int = 3)
+RETURNS TABLE (run bigint, at timestamptz, score real, change real, causes jsonb)
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20 COST 2000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_history(bigint, text, int) IS 'scores of a user over runs, and who changed them most';
+
+CREATE FUNCTION influence_explain(user_id uuid, model text = NULL, network text = NULL, topic text = NULL, run bigint = NULL)
+RETURNS TABLE (network text, kind text, supporter uuid, influence float8, share float8)
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100 COST 1000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_explain(uuid, text, text, text, bigint) IS 'who makes a user''s influence, by which network and kind of interaction';
+
+CREATE FUNCTION influence_changes(user_id uuid, model text = NULL, network text = NULL, topic text = NULL, from_run bigint = NULL, to_run bigint = NULL)
+RETURNS TABLE (network text, kind text, supporter uuid, before float8, after float8, change float8)
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100 COST 2000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_changes(uuid, text, text, text, bigint, bigint) IS 'who changed a user''s influence between two runs';
+
+CREATE FUNCTION influence_history(user_id uuid, model text = NULL, causes int = 3)
+RETURNS TABLE (run bigint, at timestamptz, score real, change real, causes jsonb)
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20 COST 2000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_history(uuid, text, int) IS 'scores of a user over runs, and who changed them most';
+
+CREATE FUNCTION influence_explain(user_id text, model text = NULL, network text = NULL, topic text = NULL, run bigint = NULL)
+RETURNS TABLE (network text, kind text, supporter text, influence float8, share float8)
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100 COST 1000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_explain(text, text, text, text, bigint) IS 'who makes a user''s influence, by which network and kind of interaction';
+
+CREATE FUNCTION influence_changes(user_id text, model text = NULL, network text = NULL, topic text = NULL, from_run bigint = NULL, to_run bigint = NULL)
+RETURNS TABLE (network text, kind text, supporter text, before float8, after float8, change float8)
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100 COST 2000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_changes(text, text, text, text, bigint, bigint) IS 'who changed a user''s influence between two runs';
+
+CREATE FUNCTION influence_history(user_id text, model text = NULL, causes int = 3)
+RETURNS TABLE (run bigint, at timestamptz, score real, change real, causes jsonb)
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20 COST 2000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_history(text, text, int) IS 'scores of a user over runs, and who changed them most';

@@ -40,8 +40,9 @@
 #define PROJECT_FROM	0.125
 #define PROJECT_SAFETY	0.9
 
-static double
-pair_weight(const BlocksShared *shared, double x)
+/* What a pair weighs whose interactions add up to x. */
+double
+blocks_pair_weight(const BlocksShared *shared, double x)
 {
 	return shared->logarithmic ? log1p(x) : x;
 }
@@ -90,7 +91,7 @@ blocks_init(BlocksShared *shared, Arena *arena, const IdsShared *ids,
 	shared->dictionary = arena_alloc(arena, CODES * sizeof(double));
 	dictionary = arena_address(arena, shared->dictionary);
 	for (int i = 0; i < CODES; i++)
-		dictionary[i] = pair_weight(shared, i + 1);
+		dictionary[i] = blocks_pair_weight(shared, i + 1);
 }
 
 /* One process's access, in the current memory context. */
@@ -194,30 +195,59 @@ source_slot(const Blocks *blocks, NodeRef node)
 	return csr_slot(&block, blocks_number(blocks, node) - blocks->shared->base[p]);
 }
 
+/* Order of parts of one pair: by label, then as they came. */
+static int
+compare_payloads(const void *a, const void *b)
+{
+	uint64		one = *(const uint64 *) a;
+	uint64		other = *(const uint64 *) b;
+
+	return one < other ? -1 : one > other;
+}
+
+static void
+report_infinite_pair(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("weights of the interactions of one pair of users add up to infinity")));
+}
+
 /*
- * Make the bucket of a partition into its block.  Raises an error when the
- * weights of a pair add up to infinity, or memory does not suffice.
+ * Make the bucket of a partition into its block, and pass its parts on, if
+ * there is a consumer.  Raises an error when the weights of a pair add up to
+ * infinity, or memory does not suffice.
  */
 void
-blocks_build(Blocks *blocks, Edges *edges, uint32 partition)
+blocks_build(Blocks *blocks, Edges *edges, const Labels *labels, uint32 partition,
+			 PartConsumer consumer, void *context)
 {
 	BlocksShared *shared = blocks->shared;
 	Arena	   *arena = blocks->arena;
 	BlockRefs  *refs = &shared->block[partition];
 	EdgesShared *edges_shared = edges_info(edges);
 	bool		weighted = edges_shared->weighted;
+	bool		payloads = weighted || labels;
 	uint32		base = shared->base[partition];
 	uint32		nrows = shared->base[partition + 1] - base;
 	uint64		m = edges_count(edges_shared, partition);
 	int			source_bits = pg_leftmost_one_pos32(Max(shared->slots, 1)) + 1;
 	int			row_bits = pg_leftmost_one_pos32(Max(nrows, 1)) + 1;
-	Size		scratch = m * sizeof(uint64) * (weighted ? 4 : 2);
+	Size		scratch = m * (sizeof(uint64) * (payloads ? 4 : 2) +
+							   (labels && weighted ? sizeof(double) : 0) +
+							   (labels ? sizeof(NodeRef) : 0));
+	Size		parts_size = 0;
 	Size		bytes = ((Size) nrows + 1) * sizeof(uint64);
 	uint64		pairs = 0,
+				parts = 0,
 				most = 0,
 				e = 0;
 	uint64	   *key;
+	uint64	   *payload;		/* weights; or, with labels, number of the label
+								 * << 32 | where the weight is */
 	double	   *weight;
+	NodeRef    *label = NULL;
+	Part	   *part = NULL;
 	uint64	   *offset;
 	uint32	   *column;
 	double	   *out_weight = NULL;
@@ -228,26 +258,50 @@ blocks_build(Blocks *blocks, Edges *edges, uint32 partition)
 		return;
 	arena_reserve(arena, scratch);
 	key = MemoryContextAllocHuge(CurrentMemoryContext, scratch + 1);
-	weight = weighted ? (double *) (key + 2 * m) : NULL;
-	edges_take(edges, partition, key, weight);
+	payload = payloads ? key + 2 * m : NULL;
+	weight = !weighted ? NULL : labels ? (double *) (key + 4 * m) : (double *) payload;
+	if (labels)
+	{
+		label = (NodeRef *) (key + (weighted ? 5 : 4) * m);
+		if (m > UINT32_MAX)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("too many interactions with a kind, network or topic")));
+	}
+	edges_take(edges, partition, key, weight, label);
 	for (uint64 i = 0; i < m; i++)
 	{
 		uint32		target = blocks->number[base + EDGE_TARGET_PLACE(key[i])] - base;
 
 		key[i] = (uint64) target << source_bits | source_slot(blocks, EDGE_SOURCE(key[i]));
+		if (labels)
+			payload[i] = (uint64) labels_number(labels, label[i]) << 32 | i;
 	}
 	CHECK_FOR_INTERRUPTS();
-	radix_sort(key, (uint64 *) weight, key + m, weighted ? key + 3 * m : NULL,
-			   m, source_bits + row_bits);
+	radix_sort(key, payload, key + m, payloads ? key + 3 * m : NULL, m, source_bits + row_bits);
 	CHECK_FOR_INTERRUPTS();
 
 	for (uint64 i = 0, start = 0; i < m; i++)
 		if (i + 1 == m || key[i + 1] != key[i])
 		{
+			if (labels)
+			{
+				if (i > start)
+					qsort(payload + start, i + 1 - start, sizeof(uint64), compare_payloads);
+				for (uint64 j = start; j < i; j++)
+					parts += payload[j] >> 32 != payload[j + 1] >> 32;
+			}
+			parts++;
 			pairs++;
 			most = Max(most, i + 1 - start);
 			start = i + 1;
 		}
+	if (consumer)
+	{
+		parts_size = parts * sizeof(Part);
+		arena_reserve(arena, parts_size);
+		part = MemoryContextAllocHuge(CurrentMemoryContext, parts_size + 1);
+	}
 	refs->offset = arena_alloc(arena, ((Size) nrows + 1) * sizeof(uint64));
 	refs->column = arena_alloc(arena, pairs * sizeof(uint32));
 	bytes += pairs * sizeof(uint32);
@@ -266,32 +320,54 @@ blocks_build(Blocks *blocks, Edges *edges, uint32 partition)
 		bytes += pairs * sizeof(double);
 	}
 	offset[0] = 0;
+	parts = 0;
 	for (uint64 i = 0; i < m;)
 	{
 		uint32		target = (uint32) (key[i] >> source_bits);
+		uint32		source = (uint32) (key[i] & ((UINT64CONST(1) << source_bits) - 1));
 		uint64		start = i;
 		double		x = 0;
 
-		do
-			x += weighted ? weight[i] : 1;
-		while (++i < m && key[i] == key[start]);
-		if (isinf(x))
-			ereport(ERROR,
-					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-					 errmsg("weights of the interactions of one pair of users add up to infinity")));
 		while (row < target)
 			offset[++row] = e;
-		column[e] = (uint32) (key[start] & ((UINT64CONST(1) << source_bits) - 1));
+		do
+		{
+			uint64		first = i;
+			double		sum = 0;
+
+			do
+				sum += !weighted ? 1 : labels ? weight[(uint32) payload[i]] : weight[i];
+			while (++i < m && key[i] == key[start] &&
+				   (!labels || payload[i] >> 32 == payload[first] >> 32));
+			if (part)
+			{
+				part[parts].row = target;
+				part[parts].source = source;
+				part[parts].label = labels ? (uint32) (payload[first] >> 32) : 0;
+				part[parts].x = sum;
+				parts++;
+			}
+			x += sum;
+		} while (i < m && key[i] == key[start]);
+		if (isinf(x))
+			report_infinite_pair();
+		column[e] = source;
 		if (out_code)
 			out_code[e] = (uint8) (i - start - 1);
 		else
-			out_weight[e] = pair_weight(shared, x);
+			out_weight[e] = blocks_pair_weight(shared, x);
 		e++;
 	}
 	while (row < nrows)
 		offset[++row] = e;
 	pfree(key);
 	arena_release(arena, scratch);
+	if (part)
+	{
+		consumer(context, partition, part, parts);
+		pfree(part);
+		arena_release(arena, parts_size);
+	}
 	pg_atomic_fetch_add_u64(&shared->edges, pairs);
 	check_projection(blocks, bytes, m);
 }

@@ -8,9 +8,25 @@
 #include "csr.h"
 #include "edges.h"
 #include "ids.h"
+#include "labels.h"
 
-/* ln 2: the weight of a pair that met once, under logarithmic pair weights */
-#define LN2 0.693147180559945309417232121458
+/*
+ * A pair's interactions of one label, as of the time of the refresh: a pair's
+ * parts add up to x, of which the pair weight is a function.
+ */
+typedef struct Part
+{
+	uint32		row;			/* of the target in its block */
+	uint32		source;			/* slot */
+	uint32		label;			/* number; 0 where there are no labels */
+	double		x;
+} Part;
+
+/*
+ * Takes all parts of a block, ascending by row, source and label; the block
+ * itself is there.
+ */
+typedef void (*PartConsumer) (void *context, uint32 partition, const Part *part, uint64 n);
 
 typedef struct BlockRefs
 {
@@ -55,7 +71,9 @@ extern Blocks *blocks_attach(BlocksShared *shared, Arena *arena);
 extern void blocks_count_sources(Blocks *blocks, Edges *edges);
 extern void blocks_order(Blocks *blocks, Ids *ids, uint32 partition);
 extern void blocks_ordered(Blocks *blocks);
-extern void blocks_build(Blocks *blocks, Edges *edges, uint32 partition);
+extern double blocks_pair_weight(const BlocksShared *shared, double x);
+extern void blocks_build(Blocks *blocks, Edges *edges, const Labels *labels, uint32 partition,
+						 PartConsumer consumer, void *context);
 extern void blocks_resolve(Blocks *blocks);
 extern void blocks_free(Blocks *blocks);
 
@@ -64,6 +82,15 @@ static inline uint32
 blocks_number(const Blocks *blocks, NodeRef node)
 {
 	return blocks->number[blocks->shared->base[NODE_PARTITION(node)] + NODE_PLACE(node)];
+}
+
+/* The number of the node at a slot. */
+static inline uint32
+blocks_number_of_slot(const BlocksShared *shared, uint32 slot)
+{
+	uint32		p = slot / CSR_LINE % ID_PARTITIONS;
+
+	return shared->base[p] + slot / (CSR_LINE * ID_PARTITIONS) * CSR_LINE + slot % CSR_LINE;
 }
 
 #endif

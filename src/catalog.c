@@ -38,6 +38,7 @@ catalog_open(FunctionCallInfo fcinfo)
 	ReleaseSysCache(tuple);
 	catalog.model_name = quote_qualified_identifier(schema, "influence_model");
 	catalog.run_name = quote_qualified_identifier(schema, "influence_run");
+	catalog.scale_name = quote_qualified_identifier(schema, "influence_scale");
 	return catalog;
 }
 

@@ -13,7 +13,8 @@ typedef struct Catalog
 	Oid			model;			/* influence_model, */
 	Oid			owner;			/* its owner, */
 	const char *model_name;		/* and its name, qualified and quoted */
-	const char *run_name;		/* of influence_run likewise */
+	const char *run_name;		/* of influence_run likewise, */
+	const char *scale_name;		/* and of influence_scale */
 } Catalog;
 
 extern Catalog catalog_open(FunctionCallInfo fcinfo);

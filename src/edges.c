@@ -38,10 +38,13 @@ typedef struct EdgeChunk
 	uint32		count;
 	uint32		capacity;
 	uint64		edge[FLEXIBLE_ARRAY_MEMBER];	/* and capacity weights after
-												 * them, if weighted */
+												 * them, if weighted, and
+												 * labels, if labelled */
 } EdgeChunk;
 
 #define CHUNK_WEIGHTS(chunk)	((float8 *) ((chunk)->edge + (chunk)->capacity))
+#define CHUNK_LABELS(chunk, weighted) \
+	((NodeRef *) ((chunk)->edge + (Size) (chunk)->capacity * ((weighted) ? 2 : 1)))
 
 struct Edges
 {
@@ -64,15 +67,18 @@ static inline Size
 chunk_size(const EdgesShared *shared, uint32 capacity)
 {
 	return offsetof(EdgeChunk, edge) +
-		(Size) capacity * (sizeof(uint64) + (shared->weighted ? sizeof(float8) : 0));
+		(Size) capacity * (sizeof(uint64) + (shared->weighted ? sizeof(float8) : 0) +
+						   (shared->labelled ? sizeof(NodeRef) : 0));
 }
 
 /* Set the shared part up; seg is NULL without workers. */
 void
-edges_init(EdgesShared *shared, bool weighted, uint64 spill_above, dsm_segment *seg)
+edges_init(EdgesShared *shared, bool weighted, bool labelled, uint64 spill_above,
+		   dsm_segment *seg)
 {
 	memset(shared, 0, sizeof(EdgesShared));
 	shared->weighted = weighted;
+	shared->labelled = labelled;
 	shared->shared = seg != NULL;
 	shared->spill_above = spill_above;
 	if (seg)
@@ -131,6 +137,9 @@ spill(Edges *edges, uint32 b)
 	BufFileWrite(edges->file[b], chunk->edge, chunk->count * sizeof(uint64));
 	if (edges->shared->weighted)
 		BufFileWrite(edges->file[b], CHUNK_WEIGHTS(chunk), chunk->count * sizeof(float8));
+	if (edges->shared->labelled)
+		BufFileWrite(edges->file[b], CHUNK_LABELS(chunk, edges->shared->weighted),
+					 chunk->count * sizeof(NodeRef));
 	edges->spilled_edges[b] += chunk->count;
 	chunk->count = 0;
 }
@@ -193,12 +202,13 @@ extend_out_counts(Edges *edges, uint32 p, uint32 place)
 	edges->out_capacity[p] = new;
 }
 
-/* Add n edges; weight is not looked at unless edges are weighted. */
+/* Add n edges; weight and label are not looked at unless edges have them. */
 void
 edges_append(Edges *edges, const NodeRef *source, const NodeRef *target,
-			 const float8 *weight, int n)
+			 const float8 *weight, const NodeRef *label, int n)
 {
 	bool		weighted = edges->shared->weighted;
+	bool		labelled = edges->shared->labelled;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -212,6 +222,8 @@ edges_append(Edges *edges, const NodeRef *source, const NodeRef *target,
 		chunk->edge[chunk->count] = EDGE(target[i], source[i]);
 		if (weighted)
 			CHUNK_WEIGHTS(chunk)[chunk->count] = weight[i];
+		if (labelled)
+			CHUNK_LABELS(chunk, weighted)[chunk->count] = label[i];
 		chunk->count++;
 		if (unlikely(place >= edges->out_capacity[p]))
 			extend_out_counts(edges, p, place);
@@ -260,7 +272,7 @@ edges_count(const EdgesShared *shared, uint32 bucket)
 
 /* Read what is in a file of a bucket; returns how many edges. */
 static uint64
-take_file(Edges *edges, BufFile *file, uint64 *edge, float8 *weight)
+take_file(Edges *edges, BufFile *file, uint64 *edge, float8 *weight, NodeRef *label)
 {
 	uint64		n = 0;
 	uint32		count;
@@ -270,6 +282,8 @@ take_file(Edges *edges, BufFile *file, uint64 *edge, float8 *weight)
 		compat_buffile_read(file, edge + n, count * sizeof(uint64));
 		if (edges->shared->weighted)
 			compat_buffile_read(file, weight + n, count * sizeof(float8));
+		if (edges->shared->labelled)
+			compat_buffile_read(file, label + n, count * sizeof(NodeRef));
 		n += count;
 	}
 	return n;
@@ -277,10 +291,11 @@ take_file(Edges *edges, BufFile *file, uint64 *edge, float8 *weight)
 
 /*
  * Move all edges of a bucket, edges_count of them, into arrays of the caller,
- * and free where they were.  weight may be NULL when edges have none.
+ * and free where they were.  weight and label may be NULL when edges have
+ * none.
  */
 void
-edges_take(Edges *edges, uint32 b, uint64 *edge, float8 *weight)
+edges_take(Edges *edges, uint32 b, uint64 *edge, float8 *weight, NodeRef *label)
 {
 	EdgesShared *shared = edges->shared;
 	EdgeBucket *bucket = &shared->bucket[b];
@@ -296,6 +311,9 @@ edges_take(Edges *edges, uint32 b, uint64 *edge, float8 *weight)
 		memcpy(edge + n, chunk->edge, chunk->count * sizeof(uint64));
 		if (shared->weighted)
 			memcpy(weight + n, CHUNK_WEIGHTS(chunk), chunk->count * sizeof(float8));
+		if (shared->labelled)
+			memcpy(label + n, CHUNK_LABELS(chunk, shared->weighted),
+				   chunk->count * sizeof(NodeRef));
 		n += chunk->count;
 		arena_free(edges->arena, ref, chunk_size(shared, chunk->capacity));
 		ref = next;
@@ -308,7 +326,8 @@ edges_take(Edges *edges, uint32 b, uint64 *edge, float8 *weight)
 				ereport(ERROR,
 						(errcode_for_file_access(),
 						 errmsg("could not rewind temporary file")));
-			n += take_file(edges, edges->file[b], edge + n, weight ? weight + n : NULL);
+			n += take_file(edges, edges->file[b], edge + n, weight ? weight + n : NULL,
+						   label ? label + n : NULL);
 			BufFileClose(edges->file[b]);
 			edges->file[b] = NULL;
 		}
@@ -322,7 +341,8 @@ edges_take(Edges *edges, uint32 b, uint64 *edge, float8 *weight)
 
 				file_name(name, m, b);
 				file = compat_buffile_open(&shared->fileset, name);
-				n += take_file(edges, file, edge + n, weight ? weight + n : NULL);
+				n += take_file(edges, file, edge + n, weight ? weight + n : NULL,
+						   label ? label + n : NULL);
 				BufFileClose(file);
 			}
 	if (n != bucket->edges)

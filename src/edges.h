@@ -15,7 +15,7 @@
 
 /*
  * An edge: which place of its partition the target has, and the source; its
- * weight, if rows have weights at all, lies apart.
+ * weight and its label (labels.h), if rows have any at all, lie apart.
  */
 #define EDGE(target, source)	((uint64) NODE_PLACE(target) << 32 | (source))
 #define EDGE_TARGET_PLACE(edge) ((uint32) ((edge) >> 32))
@@ -33,6 +33,7 @@ typedef struct EdgeBucket
 typedef struct EdgesShared
 {
 	bool		weighted;		/* else every edge weighs 1 */
+	bool		labelled;
 	bool		shared;
 	uint64		spill_above;	/* arena use above which edges go to files */
 	SharedFileSet fileset;		/* if shared */
@@ -44,15 +45,16 @@ typedef struct EdgesShared
 
 typedef struct Edges Edges;
 
-extern void edges_init(EdgesShared *shared, bool weighted, uint64 spill_above,
-					   dsm_segment *seg);
+extern void edges_init(EdgesShared *shared, bool weighted, bool labelled,
+					   uint64 spill_above, dsm_segment *seg);
 extern Edges *edges_attach(EdgesShared *shared, Arena *arena, int member, dsm_segment *seg);
 extern void edges_append(Edges *edges, const NodeRef *source, const NodeRef *target,
-						 const float8 *weight, int n);
+						 const float8 *weight, const NodeRef *label, int n);
 extern void edges_flush(Edges *edges);
 extern EdgesShared *edges_info(Edges *edges);
 extern uint64 edges_count(const EdgesShared *shared, uint32 bucket);
-extern void edges_take(Edges *edges, uint32 bucket, uint64 *edge, float8 *weight);
+extern void edges_take(Edges *edges, uint32 bucket, uint64 *edge, float8 *weight,
+					   NodeRef *label);
 extern const uint32 *edges_out_counts(Edges *edges, uint32 partition, uint32 *n);
 extern void edges_forget_out_counts(Edges *edges);
 

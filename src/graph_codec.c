@@ -205,18 +205,6 @@ varint_size(uint64 value)
 }
 
 static inline uint8 *
-put_varint(uint8 *at, uint64 value)
-{
-	while (value >= 0x80)
-	{
-		*at++ = (uint8) (value | 0x80);
-		value >>= 7;
-	}
-	*at++ = (uint8) value;
-	return at;
-}
-
-static inline uint8 *
 put_float8(uint8 *at, double value)
 {
 	uint64		bits;
@@ -342,24 +330,24 @@ graph_encode(const GraphArrays *out)
 	if (weights == GRAPH_EQUAL)
 		at = put_float8(at, equal);
 	for (uint32 v = 0; v < out->nodes; v++)
-		at = put_varint(at, v == 0 ? zigzag(out->id[0]) :
+		at = varint_put(at, v == 0 ? zigzag(out->id[0]) :
 						(uint64) out->id[v] - (uint64) out->id[v - 1] - 1);
 	for (uint32 v = 0; v < out->nodes; v++)
 	{
 		uint32		least = 0;
 
 		CHECK_FOR_INTERRUPTS();
-		at = put_varint(at, out->offset[v + 1] - out->offset[v]);
+		at = varint_put(at, out->offset[v + 1] - out->offset[v]);
 		for (uint64 e = out->offset[v]; e < out->offset[v + 1]; e++)
 		{
-			at = put_varint(at, out->column[e] - least);
+			at = varint_put(at, out->column[e] - least);
 			least = out->column[e] + 1;
 			switch (weights)
 			{
 				case GRAPH_EQUAL:
 					break;
 				case GRAPH_INTEGER:
-					at = put_varint(at, (uint64) out->weight[e]);
+					at = varint_put(at, (uint64) out->weight[e]);
 					break;
 				case GRAPH_FLOAT4:
 					at = put_float4(at, (float) out->weight[e]);

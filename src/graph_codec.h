@@ -11,6 +11,7 @@
 
 #include "csr.h"
 #include "port/pg_bswap.h"
+#include "varint.h"
 
 /*
  * Reads a stored graph from front to back: all nodes, then row by row.  Every
@@ -86,15 +87,10 @@ graph_read_varint(GraphReader *reader)
 {
 	uint64		value = 0;
 
-	for (int shift = 0; shift < 64 && reader->at < reader->end; shift += 7)
-	{
-		uint8		byte = *reader->at++;
-
-		value |= (uint64) (byte & 0x7F) << shift;
-		if (byte < 0x80)
-			return value;
-	}
-	graph_corrupt();
+	reader->at = varint_get(reader->at, reader->end, &value);
+	if (reader->at == NULL)
+		graph_corrupt();
+	return value;
 }
 
 static inline double

@@ -410,6 +410,17 @@ ids_assign(Ids *ids, const Id *id, int n, NodeRef *node)
 	}
 }
 
+/* The hash of an id whose value, and length if it is a text, are set. */
+void
+id_set_hash(IdType type, Id *id)
+{
+	if (type == ID_BIGINT)
+		id->hash = id_hash_number(id->value.number);
+	else
+		id->hash = hash_bytes_extended((const unsigned char *) id->value.bytes,
+									   type == ID_UUID ? UUID_LEN : id->length, 0);
+}
+
 /* The id of a node, with its hash.  Bytes stay valid as long as the arena. */
 void
 ids_get(Ids *ids, NodeRef node, Id *id)
@@ -420,18 +431,16 @@ ids_get(Ids *ids, NodeRef node, Id *id)
 	{
 		case ID_BIGINT:
 			id->value.number = *(int64 *) key;
-			id->hash = id_hash_number(id->value.number);
 			break;
 		case ID_UUID:
 			id->value.bytes = key;
-			id->hash = hash_bytes_extended((unsigned char *) key, UUID_LEN, 0);
 			break;
 		case ID_TEXT:
 			id->value.bytes = arena_address(ids->arena, ((TextKey *) key)->bytes);
 			id->length = ((TextKey *) key)->length;
-			id->hash = hash_bytes_extended((const unsigned char *) id->value.bytes, id->length, 0);
 			break;
 	}
+	id_set_hash(ids->shared->type, id);
 }
 
 /* An id from a datum of its type, text not toasted; points into the datum. */
@@ -444,18 +453,16 @@ id_from_datum(IdType type, Datum value)
 	{
 		case ID_BIGINT:
 			id.value.number = DatumGetInt64(value);
-			id.hash = id_hash_number(id.value.number);
 			break;
 		case ID_UUID:
 			id.value.bytes = (const char *) DatumGetUUIDP(value)->data;
-			id.hash = hash_bytes_extended((const unsigned char *) id.value.bytes, UUID_LEN, 0);
 			break;
 		case ID_TEXT:
 			id.value.bytes = VARDATA_ANY(DatumGetPointer(value));
 			id.length = VARSIZE_ANY_EXHDR(DatumGetPointer(value));
-			id.hash = hash_bytes_extended((const unsigned char *) id.value.bytes, id.length, 0);
 			break;
 	}
+	id_set_hash(type, &id);
 	return id;
 }
 

@@ -50,6 +50,7 @@
 #include "ids.h"
 #include "lookup.h"
 #include "model.h"
+#include "tables.h"
 
 /*
  * Read the whole table after so many look-ups for each of its pages.  A page
@@ -367,7 +368,7 @@ prepare(FunctionCallInfo fcinfo, CallSite *site, const char *name, IdType id_typ
 		rel = try_relation_open(model.scores, AccessShareLock);
 		if (generation == before)
 		{
-			model_check_table(rel, "scores");
+			tables_check(rel, TABLE_SCORES);
 			check_privileges(model.scores);
 			site->id_type = id_type;
 			site->model = model;

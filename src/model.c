@@ -31,8 +31,10 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "hierarchy.h"
 #include "model.h"
 #include "source.h"
+#include "tables.h"
 #include "weights.h"
 
 /* Arguments of influence_create_model, in order; alter has the same. */
@@ -55,6 +57,8 @@ typedef enum Argument
 	ARG_DAMPING,
 	ARG_TOLERANCE,
 	ARG_MAX_ITERATIONS,
+	ARG_TOPIC_PARENTS,
+	ARG_KEEP_GRAPHS,
 	ARGUMENTS,
 	ARG_RESET = ARGUMENTS		/* of alter */
 } Argument;
@@ -83,16 +87,19 @@ static const struct
 	[ARG_DAMPING] = {"damping", FLOAT8OID, false},
 	[ARG_TOLERANCE] = {"tolerance", FLOAT8OID, false},
 	[ARG_MAX_ITERATIONS] = {"max_iterations", INT4OID, false},
+	[ARG_TOPIC_PARENTS] = {"topic_parents", REGCLASSOID, true},
+	[ARG_KEEP_GRAPHS] = {"keep_graphs", INT4OID, false},
 };
 
 /* The columns of influence_model in the order in which they are read. */
 #define MODEL_COLUMNS \
 	"name, interactions, source, target, weight, at, kind, network, topic, " \
 	"kind_weights, network_weights, half_life, pair_weight, restart, damping, " \
-	"tolerance, max_iterations, id_type, scores, history, is_default, reference, c, runs"
+	"tolerance, max_iterations, topic_parents, keep_graphs, id_type, scores, history, " \
+	"networks, topics, graph, is_default, reference, c, runs"
 
-/* The longest thing added to a model's name for a table. */
-#define LONGEST_SUFFIX	"_networks"
+/* Graphs of more runs than that are not kept. */
+#define MOST_GRAPHS		1000
 
 /* What lock_default locks, of the catalog. */
 #define LOCK_DEFAULT	1
@@ -232,14 +239,19 @@ model_find(const Catalog *catalog, const char *name, bool lock)
 	model->damping = DatumGetFloat8(fetch(row, 15, context));
 	model->tolerance = DatumGetFloat8(fetch(row, 16, context));
 	model->max_iterations = DatumGetInt32(fetch(row, 17, context));
-	model->id_type = id_type_of(DatumGetObjectId(fetch(row, 18, context)));
-	model->scores = DatumGetObjectId(fetch(row, 19, context));
-	model->history = DatumGetObjectId(fetch(row, 20, context));
-	model->is_default = DatumGetBool(fetch(row, 21, context));
+	model->topic_parents = DatumGetObjectId(fetch(row, 18, context));
+	model->keep_graphs = DatumGetInt32(fetch(row, 19, context));
+	model->id_type = id_type_of(DatumGetObjectId(fetch(row, 20, context)));
+	model->scores = DatumGetObjectId(fetch(row, 21, context));
+	model->history = DatumGetObjectId(fetch(row, 22, context));
+	model->networks = DatumGetObjectId(fetch(row, 23, context));
+	model->topics = DatumGetObjectId(fetch(row, 24, context));
+	model->graph = DatumGetObjectId(fetch(row, 25, context));
+	model->is_default = DatumGetBool(fetch(row, 26, context));
 	/* on all platforms that have 8-byte datums, 0 is also what NULL gives */
-	model->reference = DatumGetFloat8(fetch(row, 22, context));
-	model->c = DatumGetFloat8(fetch(row, 23, context));
-	model->runs = DatumGetInt64(fetch(row, 24, context));
+	model->reference = DatumGetFloat8(fetch(row, 27, context));
+	model->c = DatumGetFloat8(fetch(row, 28, context));
+	model->runs = DatumGetInt64(fetch(row, 29, context));
 	spi_end();
 	return model;
 }
@@ -276,25 +288,6 @@ model_check_owner(const Model *model)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of model \"%s\"", model->name),
 				 errdetail("A model belongs to the owner of its table of scores.")));
-}
-
-/*
- * Raise an error unless a table of a model, opened as rel, is one: NULL says
- * that it does not exist any more.  what is kept there is for the message.
- */
-void
-model_check_table(Relation rel, const char *what)
-{
-	if (rel == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("the table of %s of the model does not exist any more", what),
-				 errhint("Drop the model by influence_drop_model, and create it anew.")));
-	if (rel->rd_rel->relkind != RELKIND_RELATION)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not an ordinary table", RelationGetRelationName(rel)),
-				 errdetail("Scores are published in ordinary tables.")));
 }
 
 /* --- defining models --------------------------------------------------- */
@@ -343,6 +336,20 @@ validate(const Model *model)
 					 errmsg("kind_weights need a column of kinds"),
 					 errhint("Name it by the argument \"kind\".")));
 	}
+	if (OidIsValid(model->topic_parents))
+	{
+		hierarchy_check(model->topic_parents);
+		if (model->topic == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("topic_parents need a column of topics"),
+					 errhint("Name it by the argument \"topic\".")));
+	}
+	if (model->keep_graphs < 0 || model->keep_graphs > MOST_GRAPHS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("keep_graphs %d is out of range", model->keep_graphs),
+				 errhint("It is the number of runs whose graphs are kept, 0 to %d.", MOST_GRAPHS)));
 	if (model->network_weights)
 	{
 		weights_check("network_weights", model->network_weights);
@@ -412,6 +419,12 @@ set_argument(Model *model, Argument a, Datum value)
 		case ARG_MAX_ITERATIONS:
 			model->max_iterations = DatumGetInt32(value);
 			break;
+		case ARG_TOPIC_PARENTS:
+			model->topic_parents = DatumGetObjectId(value);
+			break;
+		case ARG_KEEP_GRAPHS:
+			model->keep_graphs = DatumGetInt32(value);
+			break;
 		case ARGUMENTS:
 			break;
 	}
@@ -448,6 +461,9 @@ reset_argument(Model *model, Argument a)
 			model->half_life_interval = NULL;
 			model->half_life = 0;
 			break;
+		case ARG_TOPIC_PARENTS:
+			model->topic_parents = InvalidOid;
+			break;
 		default:
 			break;
 	}
@@ -477,36 +493,41 @@ model_values(const Model *model, Datum *value, char *nulls)
 	value[ARG_DAMPING] = Float8GetDatum(model->damping);
 	value[ARG_TOLERANCE] = Float8GetDatum(model->tolerance);
 	value[ARG_MAX_ITERATIONS] = Int32GetDatum(model->max_iterations);
+	value[ARG_TOPIC_PARENTS] = ObjectIdGetDatum(model->topic_parents);
+	value[ARG_KEEP_GRAPHS] = Int32GetDatum(model->keep_graphs);
 	for (int a = ARG_DAMPING; a < ARGUMENTS; a++)
 		nulls[a] = ' ';
+	if (!OidIsValid(model->topic_parents))
+		nulls[ARG_TOPIC_PARENTS] = 'n';
 #undef NAME
 }
 
-/*
- * Create a table of a model in a schema, as the caller: name and suffix make
- * its name, columns its definition.  Returns the table.
- */
-static Oid
-create_table(Oid schema, const char *name, const char *suffix, const char *columns,
-			 const char *comment)
+/* "$1, $2, ..." up to n. */
+static char *
+parameters(int n)
 {
-	char	   *table = psprintf("%s%s", name, suffix);
-	const char *qualified = quote_qualified_identifier(get_namespace_name(schema), table);
+	StringInfoData list;
 
-	if (get_relname_relid(table, schema) != InvalidOid)
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_TABLE),
-				 errmsg("relation \"%s\" already exists", table),
-				 errdetail("A model makes tables named after itself."),
-				 errhint("Rename or drop the relation, or choose another name or schema for the model.")));
-	/* most rows are rewritten at a time, and room is wanted before the next */
-	if (SPI_execute(psprintf("CREATE TABLE %s (%s) WITH (autovacuum_vacuum_scale_factor = 0.05,"
-							 " autovacuum_vacuum_cost_delay = 0)", qualified, columns),
-					false, 0) != SPI_OK_UTILITY ||
-		SPI_execute(psprintf("COMMENT ON TABLE %s IS %s", qualified,
-							 quote_literal_cstr(psprintf(comment, name))), false, 0) != SPI_OK_UTILITY)
-		elog(ERROR, "could not create table \"%s\"", table);
-	return get_relname_relid(table, schema);
+	initStringInfo(&list);
+	for (int i = 1; i <= n; i++)
+		appendStringInfo(&list, "%s$%d", i > 1 ? ", " : "", i);
+	return list.data;
+}
+
+/* Add names, types and values of the columns that name a model's tables. */
+static void
+table_values(Model *model, StringInfo columns, Oid *type, Datum *value, char *nulls)
+{
+	for (int t = 0; t < MODEL_TABLES; t++)
+	{
+		Oid			table = *tables_oid(model, t);
+
+		appendStringInfo(columns, ", %s", tables_column(t));
+		type[t] = REGCLASSOID;
+		value[t] = ObjectIdGetDatum(table);
+		nulls[t] = OidIsValid(table) ? ' ' : 'n';
+	}
+	nulls[MODEL_TABLES] = '\0';
 }
 
 /*
@@ -521,13 +542,12 @@ influence_create_model(PG_FUNCTION_ARGS)
 {
 	Catalog		catalog = catalog_open(fcinfo);
 	Model	   *model = palloc0(sizeof(Model));
-	Oid			type[ARGUMENTS + 3];
-	Datum		value[ARGUMENTS + 3];
-	char		nulls[ARGUMENTS + 4];
+	Oid			type[ARGUMENTS + MODEL_TABLES + 1];
+	Datum		value[ARGUMENTS + MODEL_TABLES + 1];
+	char		nulls[ARGUMENTS + MODEL_TABLES + 2];
 	StringInfoData columns;
 	List	   *path;
 	Oid			schema;
-	char	   *id_type;
 
 	PreventCommandIfReadOnly("influence_create_model()");
 	for (int a = 0; a < ARGUMENTS; a++)
@@ -544,12 +564,7 @@ influence_create_model(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("name of a model must not be empty")));
-	if (strlen(model->name) + strlen(LONGEST_SUFFIX) >= NAMEDATALEN)
-		ereport(ERROR,
-				(errcode(ERRCODE_NAME_TOO_LONG),
-				 errmsg("name \"%s\" is too long for a model", model->name),
-				 errdetail("It may have %d bytes, because tables are named after it.",
-						   (int) (NAMEDATALEN - 1 - strlen(LONGEST_SUFFIX)))));
+	tables_check_name(model);
 	validate(model);
 	source_check(model);
 
@@ -575,51 +590,21 @@ influence_create_model(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 				 errmsg("a model cannot have temporary tables"),
 				 errhint("Put a permanent schema first in search_path.")));
-	id_type = format_type_be_qualified(model_id_type_oid(model->id_type));
-	model->scores = create_table(schema, model->name, "_scores",
-								 psprintf("user_id %s PRIMARY KEY,"
-										  " score pg_catalog.float4 NOT NULL,"
-										  " percentile pg_catalog.float4 NOT NULL,"
-										  " influence pg_catalog.float8 NOT NULL,"
-										  " audience pg_catalog.int8 NOT NULL,"
-										  " responses pg_catalog.float8 NOT NULL,"
-										  " activity pg_catalog.float8 NOT NULL,"
-										  " recorded pg_catalog.float4", id_type),
-								 "influence model %s: scores of 1 to 100, as of its last refresh");
-	model->history = create_table(schema, model->name, "_history",
-								  psprintf("user_id %s,"
-										   " run pg_catalog.int8,"
-										   " at pg_catalog.timestamptz NOT NULL,"
-										   " score pg_catalog.float4 NOT NULL,"
-										   " PRIMARY KEY (user_id, run)", id_type),
-								  "influence model %s: scores when they changed by 0.01 or more");
-	if (SPI_execute(psprintf("CREATE INDEX ON %s (score)",
-							 quote_qualified_identifier(get_namespace_name(schema),
-														get_rel_name(model->scores))),
-					false, 0) != SPI_OK_UTILITY)
-		elog(ERROR, "could not create index on scores");
+	tables_create(model, schema);
 
 	model_values(model, value, nulls);
-	type[ARGUMENTS] = REGTYPEOID;
-	value[ARGUMENTS] = ObjectIdGetDatum(model_id_type_oid(model->id_type));
-	type[ARGUMENTS + 1] = type[ARGUMENTS + 2] = REGCLASSOID;
-	value[ARGUMENTS + 1] = ObjectIdGetDatum(model->scores);
-	value[ARGUMENTS + 2] = ObjectIdGetDatum(model->history);
-	strcpy(nulls + ARGUMENTS, "   ");
 	initStringInfo(&columns);
 	for (int a = 0; a < ARGUMENTS; a++)
 		appendStringInfo(&columns, "%s, ", argument[a].name);
-	appendStringInfoString(&columns, "id_type, scores, history");
-	{
-		StringInfoData command;
-
-		initStringInfo(&command);
-		appendStringInfo(&command, "INSERT INTO %s (%s) VALUES ($1", catalog.model_name, columns.data);
-		for (int a = 2; a <= ARGUMENTS + 3; a++)
-			appendStringInfo(&command, ", $%d", a);
-		appendStringInfoChar(&command, ')');
-		catalog_execute(&catalog, false, command.data, ARGUMENTS + 3, type, value, nulls);
-	}
+	appendStringInfoString(&columns, "id_type");
+	type[ARGUMENTS] = REGTYPEOID;
+	value[ARGUMENTS] = ObjectIdGetDatum(model_id_type_oid(model->id_type));
+	nulls[ARGUMENTS] = ' ';
+	table_values(model, &columns, type + ARGUMENTS + 1, value + ARGUMENTS + 1, nulls + ARGUMENTS + 1);
+	catalog_execute(&catalog, false,
+					psprintf("INSERT INTO %s (%s) VALUES (%s)", catalog.model_name, columns.data,
+							 parameters(lengthof(value))),
+					lengthof(value), type, value, nulls);
 	spi_end();
 	PG_RETURN_OID(model->scores);
 }
@@ -634,7 +619,7 @@ resettable(const char *name)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("\"%s\" is nothing that reset can take away from a model", name),
-			 errhint("It can be weight, at, kind, network, topic, kind_weights, network_weights or half_life.")));
+			 errhint("It can be weight, at, kind, network, topic, kind_weights, network_weights, half_life or topic_parents.")));
 }
 
 /*
@@ -649,10 +634,10 @@ Datum
 influence_alter_model(PG_FUNCTION_ARGS)
 {
 	Catalog		catalog = catalog_open(fcinfo);
-	Oid			type[ARGUMENTS];
-	Datum		value[ARGUMENTS];
-	char		nulls[ARGUMENTS + 1] = {0};
-	StringInfoData command;
+	Oid			type[ARGUMENTS + MODEL_TABLES];
+	Datum		value[ARGUMENTS + MODEL_TABLES];
+	char		nulls[ARGUMENTS + MODEL_TABLES + 1];
+	StringInfoData columns;
 	Model	   *model;
 	IdType		id_type;
 
@@ -689,45 +674,22 @@ influence_alter_model(PG_FUNCTION_ARGS)
 						format_type_be(model_id_type_oid(model->id_type))),
 				 errhint("Create another model.")));
 
+	spi_begin();
+	tables_adapt(model);
 	model_values(model, value, nulls);
-	initStringInfo(&command);
-	appendStringInfo(&command, "UPDATE %s SET ", catalog.model_name);
+	initStringInfo(&columns);
 	for (int a = 0; a < ARGUMENTS; a++)
 	{
 		type[a] = argument[a].type;
-		appendStringInfo(&command, "%s%s = $%d", a ? ", " : "", argument[a].name, a + 1);
+		appendStringInfo(&columns, "%s%s", a ? ", " : "", argument[a].name);
 	}
-	appendStringInfoString(&command, " WHERE name OPERATOR(pg_catalog.=) $1");
-	spi_begin();
-	catalog_execute(&catalog, false, command.data, ARGUMENTS, type, value, nulls);
+	table_values(model, &columns, type + ARGUMENTS, value + ARGUMENTS, nulls + ARGUMENTS);
+	catalog_execute(&catalog, false,
+					psprintf("UPDATE %s SET (%s) = ROW (%s) WHERE name OPERATOR(pg_catalog.=) $1",
+							 catalog.model_name, columns.data, parameters(lengthof(value))),
+					lengthof(value), type, value, nulls);
 	spi_end();
 	PG_RETURN_VOID();
-}
-
-/*
- * Drop a table of a model, if it is still there.  Raises an error if the
- * caller does not own it, something depends on it, or it looks like a table
- * of something else.
- */
-static void
-drop_table(Oid table)
-{
-	Relation	rel = try_relation_open(table, AccessExclusiveLock);
-	char	   *name;
-
-	if (rel == NULL)
-		return;
-	if (rel->rd_rel->relkind != RELKIND_RELATION ||
-		get_attnum(table, "user_id") <= 0 || get_attnum(table, "score") <= 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a table of a model", RelationGetRelationName(rel)),
-				 errhint("Restore its columns user_id and score, or drop it yourself before.")));
-	name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-									  RelationGetRelationName(rel));
-	relation_close(rel, NoLock);
-	if (SPI_execute(psprintf("DROP TABLE %s", name), false, 0) != SPI_OK_UTILITY)
-		elog(ERROR, "could not drop table \"%s\"", name);
 }
 
 /*
@@ -759,10 +721,12 @@ influence_drop_model(PG_FUNCTION_ARGS)
 	model = model_find(&catalog, TextDatumGetCString(value[0]), true);
 	model_check_owner(model);
 	spi_begin();
-	drop_table(model->scores);
-	drop_table(model->history);
+	tables_drop(model);
 	catalog_execute(&catalog, false,
 					psprintf("DELETE FROM %s WHERE model OPERATOR(pg_catalog.=) $1", catalog.run_name),
+					1, type, value, NULL);
+	catalog_execute(&catalog, false,
+					psprintf("DELETE FROM %s WHERE model OPERATOR(pg_catalog.=) $1", catalog.scale_name),
 					1, type, value, NULL);
 	catalog_execute(&catalog, false,
 					psprintf("DELETE FROM %s WHERE name OPERATOR(pg_catalog.=) $1", catalog.model_name),

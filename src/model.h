@@ -32,19 +32,24 @@ typedef struct Model
 	double		damping;
 	double		tolerance;
 	int			max_iterations;
+	Oid			topic_parents;	/* or invalid */
+	int			keep_graphs;	/* of so many runs */
 	IdType		id_type;
 	Oid			scores;
 	Oid			history;
+	Oid			networks;		/* invalid: interactions have none */
+	Oid			topics;
+	Oid			graph;
 	bool		is_default;
 	double		reference;		/* the scale; 0: not taken yet */
 	double		c;
 	int64		runs;
+	struct Scales *scales;		/* of networks and topics, while it is run */
 } Model;
 
 extern Model *model_find(const Catalog *catalog, const char *name, bool lock);
 extern void model_store_run(const Catalog *catalog, const Model *model);
 extern void model_check_owner(const Model *model);
-extern void model_check_table(Relation rel, const char *what);
 extern Oid	model_id_type_oid(IdType type);
 
 #endif

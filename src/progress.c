@@ -37,6 +37,7 @@ static const char *const phase_name[] = {
 	[PHASE_BUILDING] = "building graph",
 	[PHASE_WEIGHING] = "weighing users",
 	[PHASE_RANKING] = "ranking users",
+	[PHASE_FACETS] = "ranking by network and topic",
 	[PHASE_SCORING] = "computing scores",
 	[PHASE_PUBLISHING] = "publishing scores"
 };

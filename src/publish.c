@@ -12,6 +12,10 @@
  * The history gets a row for a user when the score is 0.01 or more away from
  * the one last recorded there, which the published row remembers: a slow
  * drift is recorded too, once it adds up.
+ *
+ * The tables of networks and topics are brought in line in the same way.  A
+ * row of a table belongs to a group, the whole graph or a facet, and has a
+ * place in it: the user's number, or where the facet has the user.
  */
 #include "postgres.h"
 
@@ -24,6 +28,7 @@
 #include "executor/tuptable.h"
 #include "port/pg_bswap.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -32,6 +37,8 @@
 #include "progress.h"
 #include "publish.h"
 #include "radix.h"
+#include "scales.h"
+#include "tables.h"
 #include "writer.h"
 
 /* Rows of the published table that are looked up together. */
@@ -40,34 +47,58 @@
 /* A change of a score that is worth a row of history. */
 #define NOTABLE			0.01
 
-typedef struct Publisher
+/* A table of scores. */
+typedef struct Table
 {
-	const Model *model;
-	Ids		   *ids;
-	Blocks	   *blocks;
-	const Results *results;
-	int64		run;
-	TimestampTz at;
-	int64		changed;		/* scores */
-
-	Writer	   *scores;
-	AttrNumber	user_id,
+	Writer	   *writer;
+	uint32		first;			/* facets whose rows it has; none: it has the */
+	uint32		last;			/* rows of the whole graph */
+	uint64	   *before;			/* [last - first + 1] rows of the facets before */
+	uint64		rows;
+	uint64	   *seen;			/* bits of rows that are published */
+	AttrNumber	facet,			/* columns; 0: there is none */
+				user_id,
 				score,
 				percentile,
 				influence,
 				audience,
 				responses,
 				activity,
+				relevance,
+				engagement,
+				enthusiasm,
 				recorded;
+} Table;
+
+typedef struct Publisher
+{
+	const Model *model;
+	Ids		   *ids;
+	Blocks	   *blocks;
+	const Labels *labels;		/* or NULL */
+	const Results *results;
+	int64		run;
+	TimestampTz at;
+	NodeRef    *node;			/* by number */
+	int64		changed;		/* scores of the whole graph */
+	int64		done;			/* users, in all tables */
+	MemoryContext context;		/* of one batch */
 
 	Writer	   *history;
 	AttrNumber	history_user_id,
 				history_run,
 				history_at,
 				history_score;
-	int64		done;			/* users */
-	MemoryContext context;		/* of one batch */
 } Publisher;
+
+/* A group, and a place in it. */
+typedef struct Place
+{
+	uint32		facet;			/* or NO_FACET */
+	uint32		place;
+} Place;
+
+#define NO_FACET	UINT32_MAX
 
 /* What is published of a user. */
 typedef struct Row
@@ -78,6 +109,9 @@ typedef struct Row
 	int64		audience;
 	double		responses;
 	double		activity;
+	float		relevance;
+	float		engagement;
+	float		enthusiasm;
 } Row;
 
 /*
@@ -85,62 +119,172 @@ typedef struct Row
  * exist any more or the caller may not write it.
  */
 void
-publish_check(const Model *model)
+publish_check(Model *model)
 {
-	Oid			table[] = {model->scores, model->history};
-
-	for (int i = 0; i < lengthof(table); i++)
+	for (int t = 0; t < MODEL_TABLES; t++)
 	{
-		Relation	rel = try_relation_open(table[i], RowExclusiveLock);
+		Oid			table = *tables_oid(model, t);
+		Relation	rel;
 
-		model_check_table(rel, i == 0 ? "scores" : "history");
+		if (!OidIsValid(table))
+			continue;
+		rel = try_relation_open(table, RowExclusiveLock);
+		tables_check(rel, t);
 		writer_check(rel);
 		relation_close(rel, NoLock);
 	}
 }
 
-static Row
-row_of(Publisher *pub, NodeRef node)
+static const FacetRow *
+facet_rows(const Publisher *pub, uint32 facet)
 {
-	uint32		number = blocks_number(pub->blocks, node);
-	Row			r;
+	return arena_address(pub->blocks->arena, pub->labels->facet[facet].rows);
+}
 
-	r.score = pub->results->score[number];
-	r.percentile = pub->results->percentile[number];
-	r.influence = pub->results->influence[number];
-	r.responses = pub->results->responses[number];
-	r.activity = pub->results->activity[number];
-	r.audience = pub->results->audience[number];
+static Row
+row_of(const Publisher *pub, Place at)
+{
+	Row			r = {0};
+
+	if (at.facet == NO_FACET)
+	{
+		r.score = pub->results->score[at.place];
+		r.percentile = pub->results->percentile[at.place];
+		r.influence = pub->results->influence[at.place];
+		r.responses = pub->results->responses[at.place];
+		r.activity = pub->results->activity[at.place];
+		r.audience = pub->results->audience[at.place];
+	}
+	else
+	{
+		const FacetRow *row = &facet_rows(pub, at.facet)[at.place];
+
+		r.score = row->score;
+		r.percentile = row->percentile;
+		r.influence = row->influence;
+		r.responses = row->responses;
+		r.activity = row->activity;
+		r.audience = row->audience;
+		r.relevance = row->relevance;
+		r.engagement = row->audience > 0 ? (float) (row->responses / row->audience) : 0;
+		r.enthusiasm = row->enthusiasm;
+	}
 	return r;
 }
 
+/* The bit of a row of a table. */
+static inline uint64
+bit_of(const Table *table, Place at)
+{
+	return at.facet == NO_FACET ? at.place : table->before[at.facet - table->first] + at.place;
+}
+
+/* Which of a table's facets has a name; NO_FACET if none. */
+static uint32
+find_facet(const Publisher *pub, const Table *table, LabelName name)
+{
+	uint32		low = table->first,
+				high = table->last;
+
+	while (low < high)
+	{
+		uint32		middle = low + (high - low) / 2;
+		LabelName	at = labels_facet_name(pub->labels, middle);
+
+		if (label_name_compare(&at, &name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < table->last)
+	{
+		LabelName	at = labels_facet_name(pub->labels, low);
+
+		if (label_name_compare(&at, &name) == 0)
+			return low;
+	}
+	return NO_FACET;
+}
+
+/* Where a table has a node; false if nowhere. */
+static bool
+find_place(const Publisher *pub, const Table *table, uint32 facet, NodeRef node, Place *at)
+{
+	uint32		number;
+	const FacetRow *row;
+	uint32		low = 0,
+				high;
+
+	if (node == NO_NODE)
+		return false;
+	number = blocks_number(pub->blocks, node);
+	*at = (Place) {NO_FACET, number};
+	if (table->facet == 0)
+		return true;
+	if (facet == NO_FACET)
+		return false;
+	row = facet_rows(pub, facet);
+	high = pub->labels->facet[facet].nodes;
+	while (low < high)
+	{
+		uint32		middle = low + (high - low) / 2;
+
+		if (row[middle].number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*at = (Place) {facet, low};
+	return low < pub->labels->facet[facet].nodes && row[low].number == number;
+}
+
+/* Open a table of scores; facet is what its column of facets is called. */
 static void
-open_tables(Publisher *pub)
+open_table(Publisher *pub, Table *table, Oid relid, const char *facet)
 {
 	Oid			id_type = model_id_type_oid(pub->model->id_type);
+	bool		topics = facet && strcmp(facet, "topic") == 0;
 	Bitmapset  *updated = NULL;
 	static const char *const changing[] = {
-		"score", "percentile", "influence", "audience", "responses", "activity", "recorded"
+		"score", "percentile", "influence", "audience", "responses", "activity",
+		"relevance", "engagement", "enthusiasm", "recorded"
 	};
 
 	for (int i = 0; i < lengthof(changing); i++)
 	{
-		AttrNumber	attno = get_attnum(pub->model->scores, changing[i]);
+		AttrNumber	attno = get_attnum(relid, changing[i]);
 
 		if (attno > 0)
 			updated = bms_add_member(updated, attno);
 	}
-	pub->scores = writer_open(pub->model->scores, updated);
-	pub->user_id = writer_column(pub->scores, "user_id", id_type);
-	pub->score = writer_column(pub->scores, "score", FLOAT4OID);
-	pub->percentile = writer_column(pub->scores, "percentile", FLOAT4OID);
-	pub->influence = writer_column(pub->scores, "influence", FLOAT8OID);
-	pub->audience = writer_column(pub->scores, "audience", INT8OID);
-	pub->responses = writer_column(pub->scores, "responses", FLOAT8OID);
-	pub->activity = writer_column(pub->scores, "activity", FLOAT8OID);
-	pub->recorded = writer_column(pub->scores, "recorded", FLOAT4OID);
+	table->writer = writer_open(relid, updated);
+#define COLUMN(name, type)	(table->name = writer_column(table->writer, #name, (type)))
+	if (facet)
+		table->facet = writer_column(table->writer, facet, TEXTOID);
+	else
+		COLUMN(recorded, FLOAT4OID);
+	COLUMN(user_id, id_type);
+	COLUMN(score, FLOAT4OID);
+	COLUMN(percentile, FLOAT4OID);
+	COLUMN(influence, FLOAT8OID);
+	COLUMN(audience, INT8OID);
+	COLUMN(responses, FLOAT8OID);
+	COLUMN(activity, FLOAT8OID);
+	if (topics)
+	{
+		COLUMN(relevance, FLOAT4OID);
+		COLUMN(engagement, FLOAT4OID);
+		COLUMN(enthusiasm, FLOAT4OID);
+	}
+#undef COLUMN
+}
+
+static void
+open_history(Publisher *pub)
+{
 	pub->history = writer_open(pub->model->history, NULL);
-	pub->history_user_id = writer_column(pub->history, "user_id", id_type);
+	pub->history_user_id = writer_column(pub->history, "user_id",
+										 model_id_type_oid(pub->model->id_type));
 	pub->history_run = writer_column(pub->history, "run", INT8OID);
 	pub->history_at = writer_column(pub->history, "at", TIMESTAMPTZOID);
 	pub->history_score = writer_column(pub->history, "score", FLOAT4OID);
@@ -155,14 +299,19 @@ set(TupleTableSlot *slot, AttrNumber attno, Datum value)
 }
 
 static void
-set_row(Publisher *pub, TupleTableSlot *slot, const Row *row)
+set_row(const Table *table, TupleTableSlot *slot, const Row *row)
 {
-	set(slot, pub->score, Float4GetDatum(row->score));
-	set(slot, pub->percentile, Float4GetDatum(row->percentile));
-	set(slot, pub->influence, Float8GetDatum(row->influence));
-	set(slot, pub->audience, Int64GetDatum(row->audience));
-	set(slot, pub->responses, Float8GetDatum(row->responses));
-	set(slot, pub->activity, Float8GetDatum(row->activity));
+	set(slot, table->score, Float4GetDatum(row->score));
+	set(slot, table->percentile, Float4GetDatum(row->percentile));
+	set(slot, table->influence, Float8GetDatum(row->influence));
+	set(slot, table->audience, Int64GetDatum(row->audience));
+	set(slot, table->responses, Float8GetDatum(row->responses));
+	set(slot, table->activity, Float8GetDatum(row->activity));
+	if (table->relevance == 0)
+		return;
+	set(slot, table->relevance, Float4GetDatum(row->relevance));
+	set(slot, table->engagement, Float4GetDatum(row->engagement));
+	set(slot, table->enthusiasm, Float4GetDatum(row->enthusiasm));
 }
 
 static void
@@ -179,60 +328,85 @@ record(Publisher *pub, Datum user_id, float score)
 
 #define VALUE(slot, attno)		((slot)->tts_values[(attno) - 1])
 #define IS_NULL(slot, attno)	((slot)->tts_isnull[(attno) - 1])
+#define IS(slot, attno, type, value) \
+	(!IS_NULL(slot, attno) && DatumGet##type(VALUE(slot, attno)) == (value))
 
 /* Is the published row what it should be? */
 static bool
-is_current(Publisher *pub, TupleTableSlot *old, const Row *row)
+is_current(const Table *table, TupleTableSlot *old, const Row *row)
 {
-	return !IS_NULL(old, pub->score) && !IS_NULL(old, pub->percentile) &&
-		!IS_NULL(old, pub->influence) && !IS_NULL(old, pub->audience) &&
-		!IS_NULL(old, pub->responses) && !IS_NULL(old, pub->activity) &&
-		DatumGetFloat4(VALUE(old, pub->score)) == row->score &&
-		DatumGetFloat4(VALUE(old, pub->percentile)) == row->percentile &&
-		DatumGetFloat8(VALUE(old, pub->influence)) == row->influence &&
-		DatumGetInt64(VALUE(old, pub->audience)) == row->audience &&
-		DatumGetFloat8(VALUE(old, pub->responses)) == row->responses &&
-		DatumGetFloat8(VALUE(old, pub->activity)) == row->activity;
+	return IS(old, table->score, Float4, row->score) &&
+		IS(old, table->percentile, Float4, row->percentile) &&
+		IS(old, table->influence, Float8, row->influence) &&
+		IS(old, table->audience, Int64, row->audience) &&
+		IS(old, table->responses, Float8, row->responses) &&
+		IS(old, table->activity, Float8, row->activity) &&
+		(table->relevance == 0 ||
+		 (IS(old, table->relevance, Float4, row->relevance) &&
+		  IS(old, table->engagement, Float4, row->engagement) &&
+		  IS(old, table->enthusiasm, Float4, row->enthusiasm)));
 }
 
-/* Bring the published row of a node in line. */
+/* Bring a published row in line. */
 static void
-renew(Publisher *pub, TupleTableSlot *old, TupleTableSlot *new, NodeRef node)
+renew(Publisher *pub, const Table *table, TupleTableSlot *old, TupleTableSlot *new, Place at)
 {
-	Row			row = row_of(pub, node);
+	Row			row = row_of(pub, at);
 	int			natts = old->tts_tupleDescriptor->natts;
 
-	if (IS_NULL(old, pub->score) || DatumGetFloat4(VALUE(old, pub->score)) != row.score)
-		pub->changed++;
-	else if (is_current(pub, old, &row))
+	if (is_current(table, old, &row))
 		return;
 	ExecClearTuple(new);
 	memcpy(new->tts_values, old->tts_values, natts * sizeof(Datum));
 	memcpy(new->tts_isnull, old->tts_isnull, natts * sizeof(bool));
-	set_row(pub, new, &row);
-	if (IS_NULL(old, pub->recorded) ||
-		fabs((double) DatumGetFloat4(VALUE(old, pub->recorded)) - row.score) >= NOTABLE)
+	set_row(table, new, &row);
+	if (table->facet == 0)
 	{
-		record(pub, VALUE(old, pub->user_id), row.score);
-		set(new, pub->recorded, Float4GetDatum(row.score));
+		pub->changed += !IS(old, table->score, Float4, row.score);
+		if (IS_NULL(old, table->recorded) ||
+			fabs((double) DatumGetFloat4(VALUE(old, table->recorded)) - row.score) >= NOTABLE)
+		{
+			record(pub, VALUE(old, table->user_id), row.score);
+			set(new, table->recorded, Float4GetDatum(row.score));
+		}
 	}
 	ExecStoreVirtualTuple(new);
-	writer_update(pub->scores, old, new);
+	writer_update(table->writer, old, new);
 }
 
-/*
- * Go through the published rows; sets a bit of seen for every node that has
- * one, by base + place.
- */
-static void
-renew_all(Publisher *pub, uint64 *seen)
+/* The facet of a published row, given that of the row before. */
+static uint32
+facet_of(const Publisher *pub, const Table *table, TupleTableSlot *old, uint32 before)
 {
-	Relation	rel = writer_relation(pub->scores);
+	text	   *value;
+	LabelName	name;
+
+	if (table->facet == 0 || IS_NULL(old, table->facet))
+		return NO_FACET;
+	value = DatumGetTextPP(VALUE(old, table->facet));
+	name = (LabelName) {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+	if (before != NO_FACET)
+	{
+		LabelName	at = labels_facet_name(pub->labels, before);
+
+		if (at.length == name.length && memcmp(at.bytes, name.bytes, name.length) == 0)
+			return before;
+	}
+	return find_facet(pub, table, name);
+}
+
+/* Go through the published rows of a table, and note which there are. */
+static void
+renew_all(Publisher *pub, Table *table)
+{
+	Relation	rel = writer_relation(table->writer);
 	TableScanDesc scan = table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
 	TupleTableSlot *new = table_slot_create(rel, NULL);
 	TupleTableSlot *old[BATCH];
 	Id			id[BATCH];
 	NodeRef		node[BATCH];
+	uint32		facet[BATCH];
+	uint32		last = NO_FACET;
 	int			n;
 
 	for (int i = 0; i < BATCH; i++)
@@ -247,32 +421,36 @@ renew_all(Publisher *pub, uint64 *seen)
 			Datum		user_id;
 
 			slot_getallattrs(old[n]);
-			if (IS_NULL(old[n], pub->user_id))
+			if (IS_NULL(old[n], table->user_id))
 			{
 				/* only without a primary key: nobody's row goes */
-				writer_delete(pub->scores, old[n--]);
+				writer_delete(table->writer, old[n--]);
 				continue;
 			}
-			user_id = VALUE(old[n], pub->user_id);
+			user_id = VALUE(old[n], table->user_id);
 			if (pub->model->id_type == ID_TEXT)
 				user_id = PointerGetDatum(PG_DETOAST_DATUM_PACKED(user_id));
 			id[n] = id_from_datum(pub->model->id_type, user_id);
+			facet[n] = facet_of(pub, table, old[n], last);
+			if (facet[n] != NO_FACET)
+				last = facet[n];
 		}
 		ids_find(pub->ids, id, n, node);
 		for (int i = 0; i < n; i++)
 		{
-			uint32		at = node[i] == NO_NODE ? 0 :
-				pub->blocks->shared->base[NODE_PARTITION(node[i])] + NODE_PLACE(node[i]);
+			Place		at;
+			bool		wanted = find_place(pub, table, facet[i], node[i], &at);
+			uint64		bit = wanted ? bit_of(table, at) : 0;
 
 			/* a second row of a user, too, there can be only without one */
-			if (node[i] == NO_NODE || seen[at / 64] >> at % 64 & 1)
+			if (!wanted || table->seen[bit / 64] >> bit % 64 & 1)
 			{
-				writer_delete(pub->scores, old[i]);
-				pub->changed++;
+				writer_delete(table->writer, old[i]);
+				pub->changed += table->facet == 0;
 				continue;
 			}
-			seen[at / 64] |= UINT64CONST(1) << at % 64;
-			renew(pub, old[i], new, node[i]);
+			table->seen[bit / 64] |= UINT64CONST(1) << bit % 64;
+			renew(pub, table, old[i], new, at);
 		}
 		progress_done(pub->done += n);
 		MemoryContextSwitchTo(context);
@@ -300,99 +478,174 @@ sort_word(IdType type, const Id *id)
 	return pg_ntoh64(word);
 }
 
-/* Insert the rows of nodes that have none. */
+/* Insert those rows of a group of n that are not published. */
 static void
-insert_new(Publisher *pub, const uint64 *seen)
+insert_new(Publisher *pub, const Table *table, uint32 facet, uint32 n)
 {
-	BlocksShared *shared = pub->blocks->shared;
 	IdType		type = pub->model->id_type;
-	uint32		n = shared->nodes;
+	const FacetRow *facet_row = facet == NO_FACET ? NULL : facet_rows(pub, facet);
+	Datum		facet_name = (Datum) 0;
 	uint64	   *key,
-			   *node;
+			   *place;
 	uint32		m = 0;
 	Size		size;
 	ArenaRef	ref;
 
+#define SEEN(i) \
+	(table->seen[bit_of(table, (Place) {facet, (i)}) / 64] >> \
+	 bit_of(table, (Place) {facet, (i)}) % 64 & 1)
+#define NODE(i)	pub->node[facet_row ? facet_row[i].number : (i)]
+
 	for (uint32 i = 0; i < n; i++)
-		m += !(seen[i / 64] >> i % 64 & 1);
+		m += !SEEN(i);
 	if (m == 0)
 		return;
 	size = 4 * (Size) m * sizeof(uint64);
 	ref = arena_alloc(pub->blocks->arena, size);
 	key = arena_address(pub->blocks->arena, ref);
-	node = key + m;
+	place = key + m;
 	m = 0;
-	for (uint32 p = 0; p < ID_PARTITIONS; p++)
-		for (uint32 i = shared->base[p]; i < shared->base[p + 1]; i++)
-			if (!(seen[i / 64] >> i % 64 & 1))
-			{
-				Id			id;
+	for (uint32 i = 0; i < n; i++)
+		if (!SEEN(i))
+		{
+			Id			id;
 
-				node[m] = p << NODE_PLACE_BITS | (i - shared->base[p]);
-				ids_get(pub->ids, (NodeRef) node[m], &id);
-				key[m] = sort_word(type, &id);
-				m++;
-			}
-	radix_sort(key, node, key + 2 * (Size) m, key + 3 * (Size) m, m, 64);
+			ids_get(pub->ids, NODE(i), &id);
+			key[m] = sort_word(type, &id);
+			place[m++] = i;
+		}
+	radix_sort(key, place, key + 2 * (Size) m, key + 3 * (Size) m, m, 64);
+	if (facet_row)
+	{
+		LabelName	name = labels_facet_name(pub->labels, facet);
+
+		facet_name = PointerGetDatum(cstring_to_text_with_len(name.bytes, name.length));
+	}
 	for (uint32 i = 0; i < m; i++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(pub->context);
-		Row			row = row_of(pub, (NodeRef) node[i]);
-		TupleTableSlot *slot = writer_slot(pub->scores);
+		TupleTableSlot *slot = writer_slot(table->writer);
+		Row			row = row_of(pub, (Place) {facet, (uint32) place[i]});
 		Id			id;
 		Datum		user_id;
 
-		ids_get(pub->ids, (NodeRef) node[i], &id);
+		ids_get(pub->ids, NODE(place[i]), &id);
 		user_id = id_to_datum(type, &id);
-		set(slot, pub->user_id, user_id);
-		set_row(pub, slot, &row);
-		set(slot, pub->recorded, Float4GetDatum(row.score));
-		writer_insert(pub->scores);
-		record(pub, user_id, row.score);
-		pub->changed++;
+		set(slot, table->user_id, user_id);
+		set_row(table, slot, &row);
+		if (facet_row)
+			set(slot, table->facet, facet_name);
+		else
+		{
+			set(slot, table->recorded, Float4GetDatum(row.score));
+			record(pub, user_id, row.score);
+			pub->changed++;
+		}
+		writer_insert(table->writer);
 		if (++pub->done % BATCH == 0)
 			progress_done(pub->done);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(pub->context);
 	}
+	if (facet_row)
+		pfree(DatumGetPointer(facet_name));
 	arena_free(pub->blocks->arena, ref, size);
+#undef SEEN
+#undef NODE
+}
+
+/* Bring a table in line. */
+static void
+publish_table(Publisher *pub, Table *table)
+{
+	Arena	   *arena = pub->blocks->arena;
+	Size		seen_size = (table->rows / 64 + 1) * sizeof(uint64);
+	Size		entry_size = WRITER_ENTRY_SIZE * table->rows;
+	ArenaRef	seen = arena_alloc(arena, seen_size);
+	ArenaRef	entry = ARENA_NONE;
+
+	table->seen = arena_address(arena, seen);
+	memset(table->seen, 0, seen_size);
+	if (table->facet == 0)
+	{
+		/* every user's row may be changed or new, and be so only once */
+		entry = arena_alloc(arena, entry_size);
+		writer_defer_index(table->writer, table->score, arena_address(arena, entry), table->rows);
+	}
+	renew_all(pub, table);
+	if (table->facet == 0)
+		insert_new(pub, table, NO_FACET, (uint32) table->rows);
+	for (uint32 f = table->first; f < table->last; f++)
+		insert_new(pub, table, f, pub->labels->facet[f].nodes);
+	writer_close(table->writer);
+	if (entry != ARENA_NONE)
+		arena_free(arena, entry, entry_size);
+	arena_free(arena, seen, seen_size);
+}
+
+/* Bring the table of the networks or topics in line. */
+static void
+publish_facets(Publisher *pub, FacetType type, Oid relid)
+{
+	Table		table = {0};
+
+	if (!OidIsValid(relid))
+		return;
+	open_table(pub, &table, relid, facet_type_name[type]);
+	if (pub->labels)
+	{
+		table.first = pub->labels->shared->facets_before[type];
+		table.last = pub->labels->shared->facets_before[type + 1];
+	}
+	table.before = palloc((table.last - table.first + 1) * sizeof(uint64));
+	for (uint32 f = table.first; f < table.last; f++)
+	{
+		table.before[f - table.first] = table.rows;
+		table.rows += pub->labels->facet[f].nodes;
+	}
+	publish_table(pub, &table);
+	pfree(table.before);
 }
 
 /*
- * Publish the results of a run that shows the state of a time.  Returns the number of scores that changed, appeared or went.
+ * Publish the results of a run that shows the state of a time.  labels, if
+ * there are any, have the results of networks and topics.  Returns the number
+ * of scores that changed, appeared or went, in the table of the whole graph.
  * Raises an error if the caller may not write the tables, or if they were
  * dropped or lost a column.
  */
 int64
 publish(const Model *model, Ids *ids, Blocks *blocks, const Results *results,
-		int64 run, TimestampTz at)
+		const Labels *labels, int64 run, TimestampTz at)
 {
 	Publisher	pub = {0};
+	Table		table = {0};
 	Arena	   *arena = blocks->arena;
 	uint32		n = blocks->shared->nodes;
-	Size		seen_size = ((Size) n / 64 + 1) * sizeof(uint64);
-	Size		entry_size = WRITER_ENTRY_SIZE * (Size) n;
-	ArenaRef	seen = arena_alloc(arena, seen_size);
-	ArenaRef	entry = arena_alloc(arena, entry_size);
+	Size		node_size = (Size) n * sizeof(NodeRef);
+	ArenaRef	node = arena_alloc(arena, node_size);
 
 	pub.model = model;
 	pub.ids = ids;
 	pub.blocks = blocks;
+	pub.labels = labels;
 	pub.results = results;
 	pub.run = run;
 	pub.at = at;
-	open_tables(&pub);
+	pub.node = arena_address(arena, node);
+	for (uint32 p = 0; p < ID_PARTITIONS; p++)
+		for (uint32 i = blocks->shared->base[p]; i < blocks->shared->base[p + 1]; i++)
+			pub.node[blocks->number[i]] = p << NODE_PLACE_BITS | (i - blocks->shared->base[p]);
 	pub.context = AllocSetContextCreate(CurrentMemoryContext, "influence publish",
 										ALLOCSET_DEFAULT_SIZES);
-	memset(arena_address(arena, seen), 0, seen_size);
-	/* every user's row may be changed or new, and be so only once */
-	writer_defer_index(pub.scores, pub.score, arena_address(arena, entry), n);
-	renew_all(&pub, arena_address(arena, seen));
-	insert_new(&pub, arena_address(arena, seen));
+	open_history(&pub);
+	open_table(&pub, &table, model->scores, NULL);
+	table.rows = n;
+	publish_table(&pub, &table);
 	writer_close(pub.history);
-	writer_close(pub.scores);
-	arena_free(arena, entry, entry_size);
-	arena_free(arena, seen, seen_size);
+	publish_facets(&pub, FACET_NETWORK, model->networks);
+	publish_facets(&pub, FACET_TOPIC, model->topics);
+	arena_free(arena, node, node_size);
 	MemoryContextDelete(pub.context);
 	return pub.changed;
 }

@@ -6,6 +6,7 @@
 #define INFLUENCE_PUBLISH_H
 
 #include "blocks.h"
+#include "labels.h"
 #include "model.h"
 
 /* The results of a refresh, by number of node. */
@@ -19,8 +20,8 @@ typedef struct Results
 	const float *percentile;
 } Results;
 
-extern void publish_check(const Model *model);
+extern void publish_check(Model *model);
 extern int64 publish(const Model *model, Ids *ids, Blocks *blocks, const Results *results,
-					 int64 run, TimestampTz at);
+					 const Labels *labels, int64 run, TimestampTz at);
 
 #endif

@@ -7,17 +7,20 @@
  *
  *	read		rows become edges between nodes, in buckets (source.c, ids.c,
  *				edges.c)
- *	[number]	all ids are known: the nodes get room (blocks.c)
+ *	[number]	all ids are known: the nodes get room (blocks.c), and what
+ *				interactions are about is taken apart (labels.c)
  *	count		how many edges each source has
  *	order		the nodes of each partition are numbered
- *	build		each bucket becomes a block of the graph
+ *	build		each bucket becomes a block of the graph, and is encoded to be
+ *				kept (keep.c)
  *	out			sums of out-weights
  *	restart		the restart distribution, not yet normalised
  *	normalise	the restart distribution
  *	rank		sweeps until the ranks are found (rank.c)
  *	receive		what everybody receives; the blocks are not needed after
+ *	facets		all of this for each network and topic (facets.c)
  *	[score]		influence, scale, scores and percentiles (score.c)
- *	[publish]	the tables (publish.c)
+ *	[publish]	the tables (publish.c), and the graph (keep.c)
  *
  * Memory.  With workers the state (RefreshShared) is a dynamic shared memory
  * segment of its own, and the arrays are in a DSA area; both are the leader's
@@ -58,6 +61,7 @@
 #include "progress.h"
 #include "publish.h"
 #include "refresh.h"
+#include "scales.h"
 #include "score.h"
 #include "stages.h"
 
@@ -190,7 +194,7 @@ vector(Refresh *r)
 
 /* From edges in buckets to blocks of the graph. */
 static void
-build(Refresh *r, const Model *model)
+build(Refresh *r, const Model *model, Hierarchy *hierarchy)
 {
 	RefreshShared *shared = r->shared;
 
@@ -201,8 +205,75 @@ build(Refresh *r, const Model *model)
 	team_run(&r->team, TASK_COUNT, 0);
 	team_run(&r->team, TASK_ORDER, ID_PARTITIONS);
 	blocks_ordered(r->blocks);
+	stages_settle_labels(r, hierarchy);
 	progress_phase(PHASE_BUILDING, ID_PARTITIONS);
 	team_run(&r->team, TASK_BUILD, ID_PARTITIONS);
+}
+
+/* Networks and topics: ranks, scores and the rest. */
+static void
+solve_facets(Refresh *r, const Model *model, bool rescale)
+{
+	FacetsShared *shared = &r->shared->facets;
+	LabelsShared *labels = &r->shared->labels;
+
+	if (r->facets == NULL || labels->facets == 0)
+		return;
+	shared->restart = r->shared->restart;
+	shared->damping = model->damping;
+	shared->tolerance = model->tolerance;
+	shared->max_iterations = model->max_iterations;
+	shared->rescale = rescale;
+	for (uint32 f = 0; f < labels->facets; f++)
+	{
+		Facet	   *facet = &r->labels->facet[f];
+
+		scales_find(model->scales, facet->type, labels_facet_name(r->labels, f),
+					&facet->reference, &facet->c);
+	}
+	facets_order(r->facets);
+	r->team.progress = progress_done;
+	progress_phase(PHASE_FACETS, labels->facets);
+	team_run(&r->team, TASK_FACETS, labels->facets);
+	facets_relate(r->facets);
+	r->team.progress = NULL;
+}
+
+/* Note new scales, and say which facets have a problem. */
+static void
+review_facets(Refresh *r, const Model *model)
+{
+	uint32		slow = 0,
+				beyond = 0;
+	LabelName	name = {NULL, 0};
+
+	if (r->facets == NULL)
+		return;
+	for (uint32 f = 0; f < r->shared->labels.facets; f++)
+	{
+		const Facet *facet = &r->labels->facet[f];
+
+		if (facet->scale_taken)
+			scales_note(model->scales, facet->type, labels_facet_name(r->labels, f),
+						facet->reference, facet->c);
+		slow += !facet->converged;
+		if (facet->beyond > BEYOND_USERS && facet->beyond > BEYOND_SHARE * facet->nodes)
+		{
+			beyond++;
+			name = labels_facet_name(r->labels, f);
+		}
+	}
+	if (slow > 0)
+		ereport(WARNING,
+				(errmsg("ranks of %u networks and topics of model \"%s\" did not converge in %d iterations",
+						slow, model->name, model->max_iterations),
+				 errhint("Raise max_iterations or tolerance by influence_alter_model.")));
+	if (beyond > 0)
+		ereport(WARNING,
+				(errmsg("users of %u networks and topics of model \"%s\" are beyond the end of their scales",
+						beyond, model->name),
+				 errdetail("One of them is \"%.*s\".", (int) name.length, name.bytes),
+				 errhint("Take the scales anew by influence_rescale.")));
 }
 
 /* From blocks to what everybody receives; returns whether ranks converged. */
@@ -254,15 +325,14 @@ static void
 score(Refresh *r, Model *model, bool rescale, Results *results)
 {
 	uint32		n = r->shared->blocks.nodes;
-	ArenaRef	word[3] = {vector(r), vector(r), vector(r)};
+	ArenaRef	word[4] = {vector(r), vector(r), vector(r), vector(r)};
 	ArenaRef	floats = arena_alloc(&r->arena, 2 * (Size) n * sizeof(float));
 	double	   *influence = stages_received(r);
 	float	   *out = arena_address(&r->arena, floats);
 	float	   *percentile = out + n;
 	uint64	   *const scratch[4] = {
 		arena_address(&r->arena, word[0]), arena_address(&r->arena, word[1]),
-		arena_address(&r->arena, word[2]),
-		(uint64 *) r->problem.share[r->shared->control.iterations % 2]
+		arena_address(&r->arena, word[2]), arena_address(&r->arena, word[3])
 	};
 	double		most = 0,
 				sum = 0;
@@ -319,6 +389,7 @@ attempt(Model *model, bool rescale, Run *run, int workers, MemoryContext context
 	dsm_segment *seg = NULL;
 	ParallelContext *pcxt;
 	SourceShared *source;
+	Hierarchy  *hierarchy = NULL;
 	Results		results = {0};
 	instr_time	clock;
 	bool		read_together;
@@ -335,7 +406,11 @@ attempt(Model *model, bool rescale, Run *run, int workers, MemoryContext context
 	arena_create(&r->arena, &r->shared->arena, seg != NULL, limit);
 	source_init(source, &r->arena, model, run->as_of, rel);
 	ids_init(&r->shared->ids, model->id_type, seg != NULL);
-	edges_init(&r->shared->edges, source->weighted, limit / 2, seg);
+	labels_init(&r->shared->labels, seg != NULL);
+	edges_init(&r->shared->edges, source->weighted, source->labelled, limit / 2, seg);
+	keep_init(&r->shared->keep, model->keep_graphs > 0);
+	if (model->topic && OidIsValid(model->topic_parents))
+		hierarchy = hierarchy_read(model->topic_parents);
 	r->shared->arena.later = source->expected *
 		(sizeof(uint32) + (source->weighted ? sizeof(double) : sizeof(uint8)));
 	team_init(&r->shared->team);
@@ -363,16 +438,18 @@ attempt(Model *model, bool rescale, Run *run, int workers, MemoryContext context
 	r->shared->arena.part = 1;
 	r->team.progress = progress_done;
 
-	build(r, model);
+	build(r, model, hierarchy);
 	run->build_ms = lap(&clock);
 
 	run->converged = rank(r, model);
+	solve_facets(r, model, rescale);
 	end_workers(r, pcxt);
 	run->rank_ms = lap(&clock);
 
 	progress_phase(PHASE_SCORING, 0);
 	blocks_free(r->blocks);
 	score(r, model, rescale, &results);
+	review_facets(r, model);
 	run->score_ms = lap(&clock);
 
 	run->interactions = pg_atomic_read_u64(&source->read);
@@ -395,7 +472,10 @@ attempt(Model *model, bool rescale, Run *run, int workers, MemoryContext context
 
 	*writing = true;
 	progress_phase(PHASE_PUBLISHING, r->shared->blocks.nodes);
-	run->changed = publish(model, r->ids, r->blocks, &results, run->run, run->as_of);
+	run->changed = publish(model, r->ids, r->blocks, &results, r->labels, run->run, run->as_of);
+	if (r->keeper)
+		keep_publish(r->keeper, model, r->ids, r->blocks, r->labels,
+					 r->problem.share[run->iterations % 2], run->run);
 	run->publish_ms = lap(&clock);
 	progress_end();
 	run->peak_memory = pg_atomic_read_u64(&r->shared->arena.peak);

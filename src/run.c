@@ -18,6 +18,7 @@
 
 #include "compat.h"
 #include "refresh.h"
+#include "scales.h"
 
 PG_FUNCTION_INFO_V1(influence_refresh);
 PG_FUNCTION_INFO_V1(influence_rescale);
@@ -91,6 +92,8 @@ run_model(FunctionCallInfo fcinfo, const char *name, const char *mode, Timestamp
 	run.as_of = as_of;
 	model = model_find(&catalog, name, true);
 	run.run = model->runs + 1;
+	if (model->network || model->topic)
+		model->scales = scales_read(&catalog, model->name);
 
 	/*
 	 * Whoever had the lock before may have committed just now: read what is
@@ -135,6 +138,7 @@ run_model(FunctionCallInfo fcinfo, const char *name, const char *mode, Timestamp
 
 	model->runs = run.run;
 	model_store_run(&catalog, model);
+	scales_store(&catalog, model->name, model->scales);
 	initStringInfo(&command);
 	appendStringInfo(&command, "INSERT INTO %s VALUES ($1", catalog.run_name);
 	for (int a = 2; a <= RUN_COLUMNS; a++)

@@ -26,6 +26,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/tupmacs.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -33,6 +34,7 @@
 #include "miscadmin.h"
 #include "parser/parse_coerce.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -44,6 +46,7 @@
 #include "utils/uuid.h"
 
 #include "compat.h"
+#include "labels.h"
 #include "progress.h"
 #include "source.h"
 #include "weights.h"
@@ -80,7 +83,8 @@ typedef struct Reader
 				weight,
 				at,
 				kind,
-				network;
+				network,
+				topic;
 	const WeightTable *kind_weights;
 	const WeightTable *network_weights;
 	MemoryContext row_context;	/* for what conversions allocate */
@@ -96,7 +100,9 @@ typedef struct Reader
 	int			n;
 	Id			source_id[BATCH];
 	Id			target_id[BATCH];
+	Id			label_id[BATCH];
 	float8		row_weight[BATCH];
+	LabelText	label;			/* of the row */
 	char	   *bytes;			/* of the ids in the batch */
 	Size		bytes_used;
 	Size		bytes_size;
@@ -171,9 +177,12 @@ format_of(Role role, Oid type, IdType *id_type)
 		case TEXTARRAYOID:
 		case VARCHARARRAYOID:
 			if (role == ROLE_NAMES)
-				return SOURCE_CAST;
+				return SOURCE_TEXT_ARRAY;
 			break;
 	}
+	if (role == ROLE_NAMES && OidIsValid(get_element_type(base)))
+		return format_of(ROLE_NAME, get_element_type(base), id_type) == SOURCE_NONE ?
+			SOURCE_NONE : SOURCE_CAST_ARRAY;
 	get_type_category_preferred(base, &category, &preferred);
 	switch (role)
 	{
@@ -316,6 +325,7 @@ find_columns(const Model *model)
 		check_privilege(model, c.at.attno);
 		check_privilege(model, c.kind.attno);
 		check_privilege(model, c.network.attno);
+		check_privilege(model, c.topic.attno);
 	}
 	return c;
 }
@@ -337,7 +347,7 @@ source_check(Model *model)
 static bool
 needs_cast(const SourceColumn *column)
 {
-	return column->format == SOURCE_CAST;
+	return column->format == SOURCE_CAST || column->format == SOURCE_CAST_ARRAY;
 }
 
 /*
@@ -363,22 +373,19 @@ source_init(SourceShared *shared, Arena *arena, Model *model, TimestampTz as_of,
 	shared->target = c.target;
 	shared->weight = c.weight;
 	shared->as_of = as_of;
-	/* a column that has no say is not read */
 	if (model->at)
 	{
 		shared->at = c.at;
 		shared->half_life = model->half_life;
 	}
+	shared->kind = c.kind;
 	if (model->kind && model->kind_weights)
-	{
-		shared->kind = c.kind;
 		shared->kind_weights = weights_build(arena, model->kind_weights);
-	}
+	shared->network = c.network;
 	if (model->network && model->network_weights)
-	{
-		shared->network = c.network;
 		shared->network_weights = weights_build(arena, model->network_weights);
-	}
+	shared->topic = c.topic;
+	shared->labelled = model->kind || model->network || model->topic;
 	shared->expected = Max(rel->rd_rel->reltuples, 0);
 	shared->weighted = model->weight || shared->kind_weights || shared->network_weights ||
 		shared->half_life > 0;
@@ -388,7 +395,8 @@ source_init(SourceShared *shared, Arena *arena, Model *model, TimestampTz as_of,
 		check_enable_rls(RelationGetRelid(rel), InvalidOid, true) == RLS_ENABLED ||
 		compat_has_virtual_columns(rel) ||
 		needs_cast(&shared->source) || needs_cast(&shared->target) ||
-		needs_cast(&shared->at) || needs_cast(&shared->kind) || needs_cast(&shared->network);
+		needs_cast(&shared->at) || needs_cast(&shared->kind) || needs_cast(&shared->network) ||
+		needs_cast(&shared->topic);
 	pg_atomic_init_u64(&shared->read, 0);
 	pg_atomic_init_u64(&shared->skipped_null, 0);
 	pg_atomic_init_u64(&shared->skipped_self, 0);
@@ -398,14 +406,42 @@ source_init(SourceShared *shared, Arena *arena, Model *model, TimestampTz as_of,
 
 /* Pass the batch on and start a new one. */
 static void
-flush(Reader *reader)
+pass_on(Reader *reader)
 {
-	if (reader->n > 0)
-		reader->consumer(reader->context, reader->source_id, reader->target_id,
-						 reader->shared->weighted ? reader->row_weight : NULL, reader->n);
+	SourceBatch batch = {
+		.n = reader->n,
+		.source = reader->source_id,
+		.target = reader->target_id,
+		.weight = reader->shared->weighted ? reader->row_weight : NULL,
+		.label = reader->shared->labelled ? reader->label_id : NULL
+	};
+
+	if (batch.n > 0)
+		reader->consumer(reader->context, &batch);
 	reader->n = 0;
 	reader->bytes_used = 0;
+}
+
+/* The same when no row is at hand, whose values must survive. */
+static void
+flush(Reader *reader)
+{
+	pass_on(reader);
 	MemoryContextReset(reader->row_context);
+}
+
+/* Make room for so many bytes with the batch, which may be passed on before. */
+static inline void
+need_bytes(Reader *reader, Size length)
+{
+	if (likely(reader->bytes_used + length <= reader->bytes_size))
+		return;
+	pass_on(reader);
+	if (length > reader->bytes_size)
+	{
+		reader->bytes = repalloc_huge(reader->bytes, length);
+		reader->bytes_size = length;
+	}
 }
 
 /* Read an id; one of bytes stays where it is. */
@@ -478,13 +514,42 @@ read_weight(SourceFormat format, Datum value)
 	}
 }
 
-/* The weight that a kind or network gives a row. */
-static inline double
-named_weight(const WeightTable *table, Datum value)
+/* The name that a datum of type text is. */
+static inline LabelName
+name_of(Datum value)
 {
 	text	   *name = PG_DETOAST_DATUM_PACKED(value);
 
-	return weights_find(table, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+	return (LabelName) {VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)};
+}
+
+/* Note the topics of a row: a text, or an array of them, NULLs left out. */
+static void
+take_topics(LabelText *label, SourceFormat format, Datum value)
+{
+	ArrayType  *array;
+	bits8	   *nulls;
+	char	   *element;
+	int			n;
+
+	label_clear_topics(label);
+	if (format != SOURCE_TEXT_ARRAY)
+	{
+		label_add_topic(label, name_of(value));
+		return;
+	}
+	array = DatumGetArrayTypeP(value);
+	n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	nulls = ARR_NULLBITMAP(array);
+	element = ARR_DATA_PTR(array);
+	for (int i = 0; i < n; i++)
+	{
+		if (nulls && !(nulls[i / 8] & 1 << i % 8))
+			continue;
+		label_add_topic(label, name_of(PointerGetDatum(element)));
+		element = att_addlength_pointer(element, -1, element);
+		element = (char *) att_align_nominal(element, TYPALIGN_INT);
+	}
 }
 
 /* Value and nullness of a column of the row in slot. */
@@ -499,6 +564,7 @@ take_row(Reader *reader, TupleTableSlot *slot)
 	Id			source,
 				target;
 	double		weight = 1;
+	Size		bytes = 0;
 	MemoryContext old;
 
 	slot_getsomeattrs(slot, reader->last_attno);
@@ -556,10 +622,25 @@ take_row(Reader *reader, TupleTableSlot *slot)
 			weight *= TIMESTAMP_IS_NOBEGIN(at) ? 0 :
 				exp2(((double) at - (double) shared->as_of) / USECS_PER_SEC / shared->half_life);
 	}
-	if (reader->kind.attno && !IS_NULL(slot, reader->kind))
-		weight *= named_weight(reader->kind_weights, VALUE(slot, reader->kind));
-	if (reader->network.attno && !IS_NULL(slot, reader->network))
-		weight *= named_weight(reader->network_weights, VALUE(slot, reader->network));
+	if (shared->labelled)
+	{
+		LabelText  *label = &reader->label;
+
+		label->kind = label->network = (LabelName) {NULL, 0};
+		if (reader->kind.attno && !IS_NULL(slot, reader->kind))
+		{
+			label->kind = name_of(VALUE(slot, reader->kind));
+			if (reader->kind_weights)
+				weight *= weights_find(reader->kind_weights, label->kind.bytes, label->kind.length);
+		}
+		if (reader->network.attno && !IS_NULL(slot, reader->network))
+		{
+			label->network = name_of(VALUE(slot, reader->network));
+			if (reader->network_weights)
+				weight *= weights_find(reader->network_weights, label->network.bytes,
+									   label->network.length);
+		}
+	}
 	if (weight < LEAST_WEIGHT)
 	{
 		reader->skipped_zero++;
@@ -568,29 +649,30 @@ take_row(Reader *reader, TupleTableSlot *slot)
 	if (unlikely(isinf(weight)))
 		report_weight(reader, &source, &target, "a weight that multiplies up to infinity");
 
+	if (shared->labelled)
+	{
+		if (reader->topic.attno && !IS_NULL(slot, reader->topic))
+			take_topics(&reader->label, reader->topic.format, VALUE(slot, reader->topic));
+		else
+			label_clear_topics(&reader->label);
+		bytes = label_size(&reader->label);
+	}
+	if (shared->id_type == ID_UUID)
+		source.length = target.length = UUID_LEN;
+	if (shared->id_type != ID_BIGINT)
+		bytes += (Size) source.length + target.length;
+	need_bytes(reader, bytes);
 	if (shared->id_type != ID_BIGINT)
 	{
-		Size		length;
-
-		if (shared->id_type == ID_UUID)
-			source.length = target.length = UUID_LEN;
-		length = (Size) source.length + target.length;
-		if (reader->bytes_used + length > reader->bytes_size)
-		{
-			/* the row's own values must survive, so flush does not reset them */
-			if (reader->n > 0)
-				reader->consumer(reader->context, reader->source_id, reader->target_id,
-								 shared->weighted ? reader->row_weight : NULL, reader->n);
-			reader->n = 0;
-			reader->bytes_used = 0;
-			if (length > reader->bytes_size)
-			{
-				reader->bytes = repalloc_huge(reader->bytes, length);
-				reader->bytes_size = length;
-			}
-		}
 		keep_id(reader, &source);
 		keep_id(reader, &target);
+	}
+	if (shared->labelled)
+	{
+		Id		   *label = &reader->label_id[reader->n];
+
+		*label = label_encode(&reader->label, reader->bytes + reader->bytes_used);
+		reader->bytes_used += label->length;
 	}
 	reader->source_id[reader->n] = source;
 	reader->target_id[reader->n] = target;
@@ -618,13 +700,15 @@ begin(SourceShared *shared, Arena *arena, SourceConsumer consumer, void *context
 	reader->at = shared->at;
 	reader->kind = shared->kind;
 	reader->network = shared->network;
+	reader->topic = shared->topic;
+	label_init(&reader->label);
 	if (shared->kind_weights)
 		reader->kind_weights = arena_address(arena, shared->kind_weights);
 	if (shared->network_weights)
 		reader->network_weights = arena_address(arena, shared->network_weights);
 	reader->row_context = AllocSetContextCreate(CurrentMemoryContext, "influence row",
 												ALLOCSET_SMALL_SIZES);
-	reader->bytes_size = shared->id_type == ID_BIGINT ? 0 : BATCH_BYTES;
+	reader->bytes_size = shared->id_type == ID_BIGINT && !shared->labelled ? 0 : BATCH_BYTES;
 	reader->bytes = palloc(reader->bytes_size + 1);
 	return reader;
 }
@@ -656,7 +740,8 @@ source_read_table(SourceShared *shared, Arena *arena, Relation rel, TableScanDes
 
 	reader->last_attno = Max(Max(Max(reader->source.attno, reader->target.attno),
 								 Max(reader->weight.attno, reader->at.attno)),
-							 Max(reader->kind.attno, reader->network.attno));
+							 Max(Max(reader->kind.attno, reader->network.attno),
+								 reader->topic.attno));
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 		take_row(reader, slot);
 	ExecDropSingleTupleTableSlot(slot);
@@ -726,6 +811,10 @@ source_read_query(SourceShared *shared, Arena *arena, const Model *model, Relati
 								 "text", SOURCE_TEXT);
 	reader->network = select_column(&query, &n, model->network, shared->network.attno != 0,
 									"text", SOURCE_TEXT);
+	reader->topic = shared->topic.format == SOURCE_TEXT_ARRAY ||
+		shared->topic.format == SOURCE_CAST_ARRAY ?
+		select_column(&query, &n, model->topic, true, "text[]", SOURCE_TEXT_ARRAY) :
+		select_column(&query, &n, model->topic, shared->topic.attno != 0, "text", SOURCE_TEXT);
 	reader->last_attno = n;
 	appendStringInfo(&query, " FROM %s",
 					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),

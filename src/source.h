@@ -23,7 +23,9 @@ typedef enum SourceFormat
 	SOURCE_TIMESTAMPTZ,
 	SOURCE_UUID,
 	SOURCE_TEXT,
-	SOURCE_CAST					/* needs a cast: only a query can do that */
+	SOURCE_TEXT_ARRAY,
+	SOURCE_CAST,				/* needs a cast: only a query can do that */
+	SOURCE_CAST_ARRAY			/* the same, to an array */
 } SourceFormat;
 
 typedef struct SourceColumn
@@ -47,7 +49,9 @@ typedef struct SourceShared
 	SourceColumn at;
 	SourceColumn kind;
 	SourceColumn network;
+	SourceColumn topic;
 	bool		weighted;		/* some row may weigh other than 1 */
+	bool		labelled;		/* rows have a kind, network or topics */
 	double		expected;		/* rows, as of the last ANALYZE; 0: not known */
 	double		half_life;		/* seconds; 0: no decay */
 	TimestampTz as_of;
@@ -60,9 +64,17 @@ typedef struct SourceShared
 	pg_atomic_uint64 skipped_zero;
 } SourceShared;
 
-/* Takes n interactions that count; weight is NULL when all weigh 1. */
-typedef void (*SourceConsumer) (void *context, const Id *source, const Id *target,
-								const float8 *weight, int n);
+/* Interactions that count. */
+typedef struct SourceBatch
+{
+	int			n;
+	const Id   *source;
+	const Id   *target;
+	const float8 *weight;		/* NULL: all weigh 1 */
+	const Id   *label;			/* as label_encode makes them; or NULL */
+} SourceBatch;
+
+typedef void (*SourceConsumer) (void *context, const SourceBatch *batch);
 
 extern Relation source_open(const Model *model);
 extern void source_check(Model *model);

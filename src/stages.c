@@ -18,24 +18,25 @@
 #include "progress.h"
 #include "stages.h"
 
-/* Credibility of somebody whom nobody reacted to. */
-#define LEAST_CREDIBILITY	0.02
-
 /* Prepare a process for the tasks; a worker says where its shared memory is. */
 void
 stages_begin(Refresh *r, int member, dsm_segment *worker_seg)
 {
 	r->ids = ids_attach(&r->shared->ids, &r->arena);
 	r->edges = edges_attach(&r->shared->edges, &r->arena, member, worker_seg);
+	if (r->shared->source.labelled)
+		r->labels = labels_attach(&r->shared->labels, &r->arena);
+	r->keeper = keep_attach(&r->shared->keep, r->edges, &r->arena);
 }
 
 /* --- reading ----------------------------------------------------------- */
 
 /* Take a batch of interactions that count. */
 void
-stages_take(void *context, const Id *source, const Id *target, const float8 *weight, int n)
+stages_take(void *context, const SourceBatch *batch)
 {
 	Refresh    *r = context;
+	int			n = batch->n;
 
 	if (n > r->nodes_size)
 	{
@@ -43,11 +44,14 @@ stages_take(void *context, const Id *source, const Id *target, const float8 *wei
 
 		r->source_node = MemoryContextAlloc(to, n * sizeof(NodeRef));
 		r->target_node = MemoryContextAlloc(to, n * sizeof(NodeRef));
+		r->label_node = MemoryContextAlloc(to, n * sizeof(NodeRef));
 		r->nodes_size = n;
 	}
-	ids_assign(r->ids, source, n, r->source_node);
-	ids_assign(r->ids, target, n, r->target_node);
-	edges_append(r->edges, r->source_node, r->target_node, weight, n);
+	ids_assign(r->ids, batch->source, n, r->source_node);
+	ids_assign(r->ids, batch->target, n, r->target_node);
+	if (batch->label)
+		ids_assign(r->labels->ids, batch->label, n, r->label_node);
+	edges_append(r->edges, r->source_node, r->target_node, batch->weight, r->label_node, n);
 }
 
 /* Task: read this process's part of the interactions. */
@@ -104,6 +108,39 @@ task_order(Team *team)
 		blocks_order(r->blocks, r->ids, (uint32) partition);
 }
 
+/* In the leader: take apart what interactions are about. */
+void
+stages_settle_labels(Refresh *r, Hierarchy *hierarchy)
+{
+	if (r->labels)
+		labels_settle(r->labels, hierarchy);
+}
+
+/* Labels are numbered: resolve them, and the facets, in this process. */
+static void
+need_facets(Refresh *r)
+{
+	if (r->labels == NULL || r->facets)
+		return;
+	need_blocks(r);
+	labels_resolve(r->labels);
+	r->facets = facets_attach(&r->shared->facets, r->labels, r->blocks);
+}
+
+/* The parts of a block go to the facets and to what is kept. */
+static void
+take_parts(void *context, uint32 partition, const Part *part, uint64 n)
+{
+	Refresh    *r = context;
+	BlocksShared *blocks = &r->shared->blocks;
+
+	if (r->facets)
+		facets_collect(r->facets, partition, part, n);
+	if (r->keeper)
+		keep_block(r->keeper, partition,
+				   blocks->base[partition + 1] - blocks->base[partition], part, n);
+}
+
 /* Task: make buckets into blocks.  Items are partitions. */
 static void
 task_build(Team *team)
@@ -112,8 +149,22 @@ task_build(Team *team)
 	uint64		partition;
 
 	need_blocks(r);
+	need_facets(r);
 	while (team_next(team, &partition))
-		blocks_build(r->blocks, r->edges, (uint32) partition);
+		blocks_build(r->blocks, r->edges, r->labels, (uint32) partition,
+					 r->facets || r->keeper ? take_parts : NULL, r);
+}
+
+/* Task: ranks and scores of networks and topics.  Items are these. */
+static void
+task_facets(Team *team)
+{
+	Refresh    *r = team->state;
+	uint64		i;
+
+	need_facets(r);
+	while (team_next(team, &i))
+		facets_solve(r->facets, i);
 }
 
 /* --- ranking ----------------------------------------------------------- */
@@ -194,16 +245,6 @@ task_out(Team *team)
 	}
 }
 
-/*
- * How much a user's reactions count: 0.02 + 0.98 r / (r + ln 2),
- * where r is the sum of min(pair weight, ln 2) over who reacted to the user.
- */
-static double
-credibility(double r)
-{
-	return LEAST_CREDIBILITY + (1 - LEAST_CREDIBILITY) * (r / (r + LN2));
-}
-
 static void
 report_infinite(void)
 {
@@ -232,19 +273,14 @@ task_restart(Team *team)
 			uint32		v = block->first + row;
 			uint32		slot = csr_slot(block, row);
 			double		activity = 0;
-			double		capped = 0;
 			double		q;
 
-			for (uint64 e = block->offset[row]; e < block->offset[row + 1]; e++)
-				capped += Min(csr_weight(block, e), LN2);
 			for (int s = 0; s < OUT_SUMS; s++)
 				activity += out_sum(r, s)[slot];
 			if (isinf(activity))
 				report_infinite();
 			r->out_weight[v] = activity;
-			q = activity;
-			if (r->shared->restart == RESTART_CREDIBLE)
-				q *= credibility(capped);
+			q = restart_weight(r->shared->restart, activity, block, row);
 			r->restart[v] = q;
 			mass += q;
 		}
@@ -342,7 +378,8 @@ const TeamTask stage_tasks[TASKS] = {
 	[TASK_RESTART] = task_restart,
 	[TASK_NORMALISE] = task_normalise,
 	[TASK_RANK] = task_rank,
-	[TASK_RECEIVE] = task_receive
+	[TASK_RECEIVE] = task_receive,
+	[TASK_FACETS] = task_facets
 };
 
 /* Have the team do a step for all chunks. */

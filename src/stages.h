@@ -6,7 +6,11 @@
 #define INFLUENCE_STAGES_H
 
 #include "blocks.h"
+#include "facets.h"
+#include "keep.h"
+#include "labels.h"
 #include "rank.h"
+#include "restart.h"
 #include "source.h"
 #include "team.h"
 
@@ -21,13 +25,6 @@
  * users who are all new: index entries put off, and the order of ids.
  */
 #define BYTES_TO_PUBLISH	(sizeof(float) * 2 + sizeof(uint64) * 8)
-
-typedef enum Restart
-{
-	RESTART_UNIFORM,
-	RESTART_ACTIVITY,
-	RESTART_CREDIBLE
-} Restart;
 
 /*
  * Arrays over the nodes, by number; shares are by slot (csr.h).  Memory is
@@ -53,8 +50,11 @@ typedef struct RefreshShared
 	ArenaControl arena;
 	SourceShared source;
 	IdsShared	ids;
+	LabelsShared labels;
 	EdgesShared edges;
 	BlocksShared blocks;
+	FacetsShared facets;
+	KeepShared	keep;
 	Vectors		vectors;		/* written by the leader between tasks, */
 	Restart		restart;		/* and so are these */
 	double		restart_sum;
@@ -74,7 +74,10 @@ typedef struct Refresh
 	Arena		arena;
 	Ids		   *ids;
 	Edges	   *edges;
+	Labels	   *labels;			/* or NULL: rows have none */
 	Blocks	   *blocks;			/* once nodes are numbered */
+	Facets	   *facets;			/* once labels are numbered; or NULL */
+	Keeper	   *keeper;			/* or NULL: nothing is kept */
 	bool		has_vectors;	/* blocks and problem are resolved */
 	RankProblem problem;
 	double	   *out_weight;
@@ -85,6 +88,7 @@ typedef struct Refresh
 	/* of the batch being read */
 	NodeRef    *source_node;
 	NodeRef    *target_node;
+	NodeRef    *label_node;
 	int			nodes_size;
 } Refresh;
 
@@ -100,15 +104,16 @@ enum
 	TASK_NORMALISE,
 	TASK_RANK,
 	TASK_RECEIVE,
+	TASK_FACETS,
 	TASKS
 };
 
 extern const TeamTask stage_tasks[TASKS];
 
 extern void stages_begin(Refresh *refresh, int member, dsm_segment *worker_seg);
-extern void stages_take(void *refresh, const Id *source, const Id *target,
-						const float8 *weight, int n);
+extern void stages_take(void *refresh, const SourceBatch *batch);
 extern void stages_read_alone(Refresh *refresh);
+extern void stages_settle_labels(Refresh *refresh, Hierarchy *hierarchy);
 extern void stages_step(RankProblem *problem, RankStep step, void *refresh);
 extern double *stages_received(Refresh *refresh);
 extern double *stages_responses(Refresh *refresh);

@@ -237,9 +237,9 @@ insert_deferred(Writer *writer)
 	}
 }
 
-/* Write the rows gathered. */
-static void
-write_batch(Writer *writer)
+/* Write the rows gathered so far; it is done anyway from time to time. */
+void
+writer_flush(Writer *writer)
 {
 	EState	   *estate = writer->estate;
 
@@ -284,7 +284,7 @@ writer_slot(Writer *writer)
 	TupleTableSlot *slot;
 
 	if (writer->n == BATCH)
-		write_batch(writer);
+		writer_flush(writer);
 	if (writer->n == writer->made)
 	{
 		MemoryContext old = MemoryContextSwitchTo(writer->context);
@@ -399,7 +399,7 @@ writer_delete(Writer *writer, TupleTableSlot *old)
 void
 writer_close(Writer *writer)
 {
-	write_batch(writer);
+	writer_flush(writer);
 	insert_deferred(writer);
 	AfterTriggerEndQuery(writer->estate);
 	for (int i = 0; i < writer->made; i++)

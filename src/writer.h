@@ -21,6 +21,7 @@ extern AttrNumber writer_column(Writer *writer, const char *name, Oid type);
 extern void writer_defer_index(Writer *writer, AttrNumber attno, uint64 *entry, Size rows);
 extern TupleTableSlot *writer_slot(Writer *writer);
 extern void writer_insert(Writer *writer);
+extern void writer_flush(Writer *writer);
 extern void writer_update(Writer *writer, TupleTableSlot *old, TupleTableSlot *new);
 extern void writer_delete(Writer *writer, TupleTableSlot *old);
 extern void writer_close(Writer *writer);

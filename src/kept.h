@@ -1,0 +1,46 @@
+/*
+ * kept.h
+ *	  The graph that a refresh left with its model: reading it.
+ */
+#ifndef INFLUENCE_KEPT_H
+#define INFLUENCE_KEPT_H
+
+#include "keep.h"
+
+/* A node: a row of a partition. */
+typedef struct KeptNode
+{
+	uint32		partition;
+	uint32		row;
+} KeptNode;
+
+/* Whose voices count, and which parts: those of a facet, or all. */
+typedef struct KeptView
+{
+	bool		facet;
+	FacetType	type;
+	LabelName	name;
+	const KeptVoice *voice;		/* of the facet, ascending by number */
+	uint32		voices;
+} KeptView;
+
+typedef struct Kept Kept;
+
+/* Takes the parts of one pair, n of them, that end in the row asked for. */
+typedef void (*KeptConsumer) (void *context, KeptNode source, const Part *part, int n);
+
+extern Kept *kept_open(Model *model, int64 run);
+extern const KeptHead *kept_head(const Kept *kept);
+extern int64 kept_run_before(const Kept *kept);
+extern KeptView kept_view(Kept *kept, const char *network, const char *topic);
+extern bool kept_find(Kept *kept, const Id *id, KeptNode *node);
+extern void kept_id(Kept *kept, KeptNode node, Id *id);
+extern uint32 kept_number(const Kept *kept, KeptNode node);
+extern double kept_voice(Kept *kept, const KeptView *view, KeptNode node);
+extern void kept_row(Kept *kept, KeptNode node, KeptConsumer consumer, void *context);
+extern void kept_rows(Kept *kept, void (*row) (void *context, KeptNode node),
+					  KeptConsumer consumer, void *context);
+extern const LabelText *kept_label(Kept *kept, uint32 label);
+extern bool kept_counts(Kept *kept, const KeptView *view, uint32 label);
+
+#endif
