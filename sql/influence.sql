@@ -209,6 +209,7 @@ CREATE TABLE influence_model (
     max_iterations int NOT NULL,
     topic_parents regclass,
     keep_graphs int NOT NULL,
+    mixture jsonb,
     id_type regtype NOT NULL,
     scores regclass NOT NULL,
     history regclass NOT NULL,
@@ -231,6 +232,7 @@ COMMENT ON COLUMN influence_model.scores IS 'table that scores are published in'
 COMMENT ON COLUMN influence_model.history IS 'table of changes of scores';
 COMMENT ON COLUMN influence_model.topic_parents IS 'table of topics and the topics that they are parts of';
 COMMENT ON COLUMN influence_model.keep_graphs IS 'number of runs whose graphs are kept';
+COMMENT ON COLUMN influence_model.mixture IS 'what influence is made of, by parts: rank, responses, audience; NULL: rank';
 COMMENT ON COLUMN influence_model.networks IS 'table of scores by network';
 COMMENT ON COLUMN influence_model.topics IS 'table of scores by topic';
 COMMENT ON COLUMN influence_model.graph IS 'table of the graphs of the last runs';
@@ -299,8 +301,8 @@ COMMENT ON COLUMN influence_scale.c IS 'a tenth of the mean influence when the s
 CREATE VIEW influence_models AS
     SELECT name, interactions, source, target, weight, at, kind, network, topic,
            kind_weights, network_weights, half_life, pair_weight, restart,
-           damping, tolerance, max_iterations, topic_parents, keep_graphs, id_type,
-           scores, history, networks, topics, graph, is_default, reference, c, runs
+           damping, tolerance, max_iterations, topic_parents, keep_graphs,
+           mixture, id_type, scores, history, networks, topics, graph, is_default, reference, c, runs
     FROM @extschema@.influence_model;
 COMMENT ON VIEW influence_models IS 'models: what is defined';
 
@@ -345,10 +347,10 @@ CREATE FUNCTION influence_create_model(
     kind_weights jsonb = NULL, network_weights jsonb = NULL,
     half_life interval = '90 days', pair_weight text = 'log', restart text = 'credible',
     damping float8 = 0.5, tolerance float8 = 1e-8, max_iterations int = 100,
-    topic_parents regclass = NULL, keep_graphs int = 2)
+    topic_parents regclass = NULL, keep_graphs int = 2, mixture jsonb = NULL)
 RETURNS regclass
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION influence_create_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int, regclass, int)
+COMMENT ON FUNCTION influence_create_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int, regclass, int, jsonb)
 IS 'define a model, and make its tables in the current schema';
 
 CREATE FUNCTION influence_alter_model(
@@ -358,11 +360,11 @@ CREATE FUNCTION influence_alter_model(
     kind_weights jsonb = NULL, network_weights jsonb = NULL,
     half_life interval = NULL, pair_weight text = NULL, restart text = NULL,
     damping float8 = NULL, tolerance float8 = NULL, max_iterations int = NULL,
-    topic_parents regclass = NULL, keep_graphs int = NULL,
+    topic_parents regclass = NULL, keep_graphs int = NULL, mixture jsonb = NULL,
     reset text[] = NULL)
 RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION influence_alter_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int, regclass, int, text[])
+COMMENT ON FUNCTION influence_alter_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int, regclass, int, jsonb, text[])
 IS 'change a model: what is NULL stays, what reset lists is taken away';
 
 CREATE FUNCTION influence_drop_model(name text) RETURNS void

@@ -5,8 +5,8 @@
  *
  * The influence of v is the sum over the people u who react to v of
  * voice(u) * w(u, v), where w is the pair weight of x, the weight of all that
- * u did to v, and voice(u) = N rank(u) / activity(u) (keep.h).  What belongs
- * to one network and kind is that part of it that x has: exactly, the parts
+ * u did to v, and voice(u) = N rank(u) / activity(u); or of a mixture of that
+ * with w(u, v) and 1 (keep.h).  What belongs to one network and kind is that part of it that x has: exactly, the parts
  * add up to the whole.
  */
 #include "postgres.h"
@@ -97,6 +97,7 @@ take_pair(void *context, KeptNode source, const Part *part, int n)
 	Explaining *e = context;
 	const KeptHead *head = kept_head(e->kept);
 	double		x = 0;
+	double		weight;
 	double		influence;
 	Id			supporter;
 
@@ -105,7 +106,9 @@ take_pair(void *context, KeptNode source, const Part *part, int n)
 			x += part[i].x;
 	if (x == 0)
 		return;
-	influence = kept_voice(e->kept, &e->view, source) * (head->logarithmic ? log1p(x) : x);
+	weight = head->logarithmic ? log1p(x) : x;
+	influence = (e->view.units.rank * kept_voice(e->kept, &e->view, source) +
+				 e->view.units.response) * weight + e->view.units.person;
 	kept_id(e->kept, source, &supporter);
 	id_set_hash(head->id_type, &supporter);
 	for (int i = 0; i < n; i++)

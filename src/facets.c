@@ -331,11 +331,25 @@ score(const FacetsShared *shared, Facet *facet, Solving *s, double *influence, F
 	uint32		n = s->nodes;
 	float	   *percentile = (float *) s->restart;
 	double		most = 0,
-				sum = 0;
+				sum = 0,
+				responses = 0;
 
 	for (uint32 v = 0; v < n; v++)
 	{
-		influence[v] = score_settle(influence[v] * n);
+		row[v].responses = 0;
+		for (uint64 e = s->csr.offset[v]; e < s->csr.offset[v + 1]; e++)
+			row[v].responses += s->csr.weight[e];
+		row[v].audience = (uint32) (s->csr.offset[v + 1] - s->csr.offset[v]);
+		sum += influence[v];
+		responses += row[v].responses;
+	}
+	facet->units = score_units(&shared->mixture, sum * n, responses, (double) s->edges);
+	sum = 0;
+	for (uint32 v = 0; v < n; v++)
+	{
+		influence[v] = score_settle(facet->units.rank * n * influence[v] +
+									facet->units.response * row[v].responses +
+									facet->units.person * row[v].audience);
 		most = Max(most, influence[v]);
 		sum += influence[v];
 	}
@@ -348,16 +362,11 @@ score(const FacetsShared *shared, Facet *facet, Solving *s, double *influence, F
 	score_percentiles(influence, n, percentile, s->scratch);
 	for (uint32 v = 0; v < n; v++)
 	{
-		double		responses = 0;
 		double		scored = score_of(influence[v], facet->reference, facet->c);
 
-		for (uint64 e = s->csr.offset[v]; e < s->csr.offset[v + 1]; e++)
-			responses += s->csr.weight[e];
 		facet->beyond += influence[v] > facet->reference;
 		row[v].number = s->number[v];
-		row[v].audience = (uint32) (s->csr.offset[v + 1] - s->csr.offset[v]);
 		row[v].influence = influence[v];
-		row[v].responses = responses;
 		row[v].activity = s->out_weight[v];
 		row[v].voice = s->out_weight[v] > 0 ? n * s->rank[v] / s->out_weight[v] : 0;
 		row[v].score = (float) Min(scored, SCORE_MOST);

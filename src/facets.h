@@ -8,6 +8,7 @@
 #include "blocks.h"
 #include "labels.h"
 #include "restart.h"
+#include "score.h"
 
 /* Parts of a facet that come from one block of the whole graph. */
 typedef struct FacetBlock
@@ -25,6 +26,7 @@ typedef struct FacetsShared
 	double		damping;
 	double		tolerance;
 	int			max_iterations;
+	Mixture		mixture;
 	bool		rescale;
 	ArenaRef	order;			/* [facets], largest first */
 	FacetBlock	block[ID_PARTITIONS];	/* each written by who builds it */

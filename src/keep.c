@@ -29,6 +29,7 @@
 
 #include "compat.h"
 #include "keep.h"
+#include "scales.h"
 #include "varint.h"
 #include "writer.h"
 
@@ -365,16 +366,20 @@ publish_facet(GraphTable *table, Labels *labels, uint32 f)
 {
 	const Facet *facet = &labels->facet[f];
 	const FacetRow *row = arena_address(labels->arena, facet->rows);
+	const char *section = facet_type_name[facet->type];
 	KeptVoice  *voice = palloc(KEPT_VOICES * sizeof(KeptVoice));
 	uint32		n = 0,
 				rows = 0;
+
+	put_row(table, section, labels_facet_name(labels, f), 0, rows++, &facet->units,
+			sizeof(MixtureUnits));
 
 	for (uint32 i = 0; i <= facet->nodes; i++)
 	{
 		if (n == KEPT_VOICES || (i == facet->nodes && n > 0))
 		{
-			put_row(table, facet->type == FACET_NETWORK ? "network" : "topic",
-					labels_facet_name(labels, f), 0, rows++, voice, n * sizeof(KeptVoice));
+			put_row(table, section, labels_facet_name(labels, f), 0, rows++, voice,
+					n * sizeof(KeptVoice));
 			n = 0;
 		}
 		if (i < facet->nodes && row[i].voice > 0)
@@ -406,7 +411,7 @@ forget_old(const Model *model, int64 run)
  */
 void
 keep_publish(Keeper *keeper, const Model *model, Ids *ids, const Blocks *blocks,
-			 Labels *labels, const double *share, int64 run)
+			 Labels *labels, const double *share, const MixtureUnits *units, int64 run)
 {
 	GraphTable	table = {0};
 	KeptHead	head = {
@@ -422,6 +427,7 @@ keep_publish(Keeper *keeper, const Model *model, Ids *ids, const Blocks *blocks,
 	Size		size;
 	void	   *scratch;
 
+	head.units = *units;
 	for (int p = 0; p < ID_PARTITIONS; p++)
 	{
 		head.count[p] = blocks->shared->base[p + 1] - blocks->shared->base[p];

@@ -12,13 +12,16 @@
  *	edges	parts of pairs by target, see keep.c; rows of about KEPT_ROW bytes
  *	labels	what label numbers mean (labels.h), with all topics that count
  *	network, topic
- *			voices in a facet: KeptVoice of those users who have one, by number
+ *			voices in a facet: MixtureUnits in the first row; in each of the rest
+ *			KeptVoice of users who have one, ascending by number
  *
  * A node is a row of a partition, and numbers count the rows of all
  * partitions; edges name the source by its slot (csr_slot, with ID_PARTITIONS
  * lanes).
  *
- * The influence of v is the sum of voice(u) * pair weight(u, v).
+ * The influence of v is the sum, over the people u who reacted to v, of
+ *
+ *		(units.rank * voice(u) + units.response) * pair weight(u, v) + units.person
  */
 #ifndef INFLUENCE_KEEP_H
 #define INFLUENCE_KEEP_H
@@ -38,6 +41,7 @@ typedef struct KeptHead
 	bool		logarithmic;
 	uint32		nodes;
 	uint32		labels;
+	MixtureUnits units;
 	uint32		count[ID_PARTITIONS];	/* nodes */
 } KeptHead;
 
@@ -65,6 +69,6 @@ extern void keep_init(KeepShared *shared, bool keep);
 extern Keeper *keep_attach(KeepShared *shared, Edges *edges, Arena *arena);
 extern void keep_block(Keeper *keeper, uint32 partition, uint32 nrows, const Part *part, uint64 n);
 extern void keep_publish(Keeper *keeper, const Model *model, Ids *ids, const Blocks *blocks,
-						 Labels *labels, const double *share, int64 run);
+						 Labels *labels, const double *share, const MixtureUnits *units, int64 run);
 
 #endif

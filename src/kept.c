@@ -304,6 +304,7 @@ kept_view(Kept *kept, const char *network, const char *topic)
 	Size		length = 0;
 	char	   *bytes;
 
+	view.units = kept->head.units;
 	if (network == NULL && topic == NULL)
 		return view;
 	if (network && topic)
@@ -316,7 +317,12 @@ kept_view(Kept *kept, const char *network, const char *topic)
 	view.name.bytes = network ? network : topic;
 	view.name.length = strlen(view.name.bytes);
 	n = fetch(kept, facet_type_name[view.type], view.name, 0, 0, false, &data);
-	for (int i = 0; i < n; i++)
+	memset(&view.units, 0, sizeof(MixtureUnits));
+	if (n > 0 && data[0].length != sizeof(MixtureUnits))
+		report_damaged(kept, facet_type_name[view.type]);
+	if (n > 0)
+		memcpy(&view.units, data[0].bytes, sizeof(MixtureUnits));
+	for (int i = 1; i < n; i++)
 	{
 		if (data[i].length % sizeof(KeptVoice) != 0)
 			report_damaged(kept, facet_type_name[view.type]);
@@ -324,7 +330,7 @@ kept_view(Kept *kept, const char *network, const char *topic)
 	}
 	bytes = MemoryContextAllocHuge(kept->context, length + 1);
 	length = 0;
-	for (int i = 0; i < n; i++)
+	for (int i = 1; i < n; i++)
 	{
 		memcpy(bytes + length, data[i].bytes, data[i].length);
 		length += data[i].length;

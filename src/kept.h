@@ -20,6 +20,7 @@ typedef struct KeptView
 	bool		facet;
 	FacetType	type;
 	LabelName	name;
+	MixtureUnits units;
 	const KeptVoice *voice;		/* of the facet, ascending by number */
 	uint32		voices;
 } KeptView;

@@ -7,6 +7,7 @@
 
 #include "hierarchy.h"
 #include "ids.h"
+#include "score.h"
 
 /* What one row says. */
 typedef struct LabelText
@@ -52,6 +53,7 @@ typedef struct Facet
 	double		c;
 	bool		scale_taken;	/* in this run */
 	bool		converged;
+	MixtureUnits units;
 	uint32		beyond;			/* users beyond the reference */
 	uint32		nodes;
 	ArenaRef	rows;			/* FacetRow[nodes], by ascending number */

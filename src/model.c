@@ -32,6 +32,7 @@
 
 #include "compat.h"
 #include "hierarchy.h"
+#include "mixture.h"
 #include "model.h"
 #include "source.h"
 #include "tables.h"
@@ -59,6 +60,7 @@ typedef enum Argument
 	ARG_MAX_ITERATIONS,
 	ARG_TOPIC_PARENTS,
 	ARG_KEEP_GRAPHS,
+	ARG_MIXTURE,
 	ARGUMENTS,
 	ARG_RESET = ARGUMENTS		/* of alter */
 } Argument;
@@ -89,14 +91,15 @@ static const struct
 	[ARG_MAX_ITERATIONS] = {"max_iterations", INT4OID, false},
 	[ARG_TOPIC_PARENTS] = {"topic_parents", REGCLASSOID, true},
 	[ARG_KEEP_GRAPHS] = {"keep_graphs", INT4OID, false},
+	[ARG_MIXTURE] = {"mixture", JSONBOID, true},
 };
 
 /* The columns of influence_model in the order in which they are read. */
 #define MODEL_COLUMNS \
 	"name, interactions, source, target, weight, at, kind, network, topic, " \
 	"kind_weights, network_weights, half_life, pair_weight, restart, damping, " \
-	"tolerance, max_iterations, topic_parents, keep_graphs, id_type, scores, history, " \
-	"networks, topics, graph, is_default, reference, c, runs"
+	"tolerance, max_iterations, topic_parents, keep_graphs, mixture, id_type, scores, " \
+	"history, networks, topics, graph, is_default, reference, c, runs"
 
 /* Graphs of more runs than that are not kept. */
 #define MOST_GRAPHS		1000
@@ -241,17 +244,19 @@ model_find(const Catalog *catalog, const char *name, bool lock)
 	model->max_iterations = DatumGetInt32(fetch(row, 17, context));
 	model->topic_parents = DatumGetObjectId(fetch(row, 18, context));
 	model->keep_graphs = DatumGetInt32(fetch(row, 19, context));
-	model->id_type = id_type_of(DatumGetObjectId(fetch(row, 20, context)));
-	model->scores = DatumGetObjectId(fetch(row, 21, context));
-	model->history = DatumGetObjectId(fetch(row, 22, context));
-	model->networks = DatumGetObjectId(fetch(row, 23, context));
-	model->topics = DatumGetObjectId(fetch(row, 24, context));
-	model->graph = DatumGetObjectId(fetch(row, 25, context));
-	model->is_default = DatumGetBool(fetch(row, 26, context));
+	model->mixture_json = (Jsonb *) DatumGetPointer(fetch(row, 20, context));
+	model->mixture = mixture_from_json(model->mixture_json);
+	model->id_type = id_type_of(DatumGetObjectId(fetch(row, 21, context)));
+	model->scores = DatumGetObjectId(fetch(row, 22, context));
+	model->history = DatumGetObjectId(fetch(row, 23, context));
+	model->networks = DatumGetObjectId(fetch(row, 24, context));
+	model->topics = DatumGetObjectId(fetch(row, 25, context));
+	model->graph = DatumGetObjectId(fetch(row, 26, context));
+	model->is_default = DatumGetBool(fetch(row, 27, context));
 	/* on all platforms that have 8-byte datums, 0 is also what NULL gives */
-	model->reference = DatumGetFloat8(fetch(row, 27, context));
-	model->c = DatumGetFloat8(fetch(row, 28, context));
-	model->runs = DatumGetInt64(fetch(row, 29, context));
+	model->reference = DatumGetFloat8(fetch(row, 28, context));
+	model->c = DatumGetFloat8(fetch(row, 29, context));
+	model->runs = DatumGetInt64(fetch(row, 30, context));
 	spi_end();
 	return model;
 }
@@ -350,6 +355,7 @@ validate(const Model *model)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("keep_graphs %d is out of range", model->keep_graphs),
 				 errhint("It is the number of runs whose graphs are kept, 0 to %d.", MOST_GRAPHS)));
+	(void) mixture_from_json(model->mixture_json);
 	if (model->network_weights)
 	{
 		weights_check("network_weights", model->network_weights);
@@ -425,6 +431,9 @@ set_argument(Model *model, Argument a, Datum value)
 		case ARG_KEEP_GRAPHS:
 			model->keep_graphs = DatumGetInt32(value);
 			break;
+		case ARG_MIXTURE:
+			model->mixture_json = DatumGetJsonbP(value);
+			break;
 		case ARGUMENTS:
 			break;
 	}
@@ -464,6 +473,9 @@ reset_argument(Model *model, Argument a)
 		case ARG_TOPIC_PARENTS:
 			model->topic_parents = InvalidOid;
 			break;
+		case ARG_MIXTURE:
+			model->mixture_json = NULL;
+			break;
 		default:
 			break;
 	}
@@ -497,8 +509,11 @@ model_values(const Model *model, Datum *value, char *nulls)
 	value[ARG_KEEP_GRAPHS] = Int32GetDatum(model->keep_graphs);
 	for (int a = ARG_DAMPING; a < ARGUMENTS; a++)
 		nulls[a] = ' ';
+	value[ARG_MIXTURE] = PointerGetDatum(model->mixture_json);
 	if (!OidIsValid(model->topic_parents))
 		nulls[ARG_TOPIC_PARENTS] = 'n';
+	if (model->mixture_json == NULL)
+		nulls[ARG_MIXTURE] = 'n';
 #undef NAME
 }
 
@@ -619,7 +634,7 @@ resettable(const char *name)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("\"%s\" is nothing that reset can take away from a model", name),
-			 errhint("It can be weight, at, kind, network, topic, kind_weights, network_weights, half_life or topic_parents.")));
+			 errhint("It can be weight, at, kind, network, topic, kind_weights, network_weights, half_life, topic_parents or mixture.")));
 }
 
 /*

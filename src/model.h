@@ -10,6 +10,7 @@
 
 #include "catalog.h"
 #include "ids.h"
+#include "score.h"
 
 /* A row of influence_model. */
 typedef struct Model
@@ -29,6 +30,8 @@ typedef struct Model
 	double		half_life;		/* the same in seconds; 0: no decay */
 	char	   *pair_weight;
 	char	   *restart;
+	Jsonb	   *mixture_json;	/* or NULL */
+	Mixture		mixture;
 	double		damping;
 	double		tolerance;
 	int			max_iterations;

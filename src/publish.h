@@ -8,6 +8,7 @@
 #include "blocks.h"
 #include "labels.h"
 #include "model.h"
+#include "score.h"
 
 /* The results of a refresh, by number of node. */
 typedef struct Results
@@ -18,6 +19,7 @@ typedef struct Results
 	const uint64 *audience;
 	const float *score;
 	const float *percentile;
+	MixtureUnits units;
 } Results;
 
 extern void publish_check(Model *model);

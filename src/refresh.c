@@ -223,6 +223,7 @@ solve_facets(Refresh *r, const Model *model, bool rescale)
 	shared->damping = model->damping;
 	shared->tolerance = model->tolerance;
 	shared->max_iterations = model->max_iterations;
+	shared->mixture = model->mixture;
 	shared->rescale = rescale;
 	for (uint32 f = 0; f < labels->facets; f++)
 	{
@@ -334,13 +335,27 @@ score(Refresh *r, Model *model, bool rescale, Results *results)
 		arena_address(&r->arena, word[0]), arena_address(&r->arena, word[1]),
 		arena_address(&r->arena, word[2]), arena_address(&r->arena, word[3])
 	};
+	const double *responses = stages_responses(r);
+	const uint64 *audience = stages_audience(r);
+	double		received = 0,
+				response = 0,
+				people = 0;
+	MixtureUnits units;
 	double		most = 0,
 				sum = 0;
 	uint64		beyond = 0;
 
 	for (uint32 i = 0; i < n; i++)
 	{
-		influence[i] = score_settle(influence[i] * n);
+		received += influence[i] * n;
+		response += responses[i];
+		people += audience[i];
+	}
+	units = score_units(&model->mixture, received, response, people);
+	for (uint32 i = 0; i < n; i++)
+	{
+		influence[i] = score_settle(units.rank * n * influence[i] + units.response * responses[i] +
+									units.person * audience[i]);
 		most = Max(most, influence[i]);
 		sum += influence[i];
 	}
@@ -367,18 +382,40 @@ score(Refresh *r, Model *model, bool rescale, Results *results)
 		arena_free(&r->arena, word[i], (Size) r->shared->blocks.slots * sizeof(double));
 	results->influence = influence;
 	results->activity = r->out_weight;
-	results->responses = stages_responses(r);
-	results->audience = stages_audience(r);
+	results->responses = responses;
+	results->audience = audience;
+	results->units = units;
 	results->score = out;
 	results->percentile = percentile;
 }
+
+/* Write the results where users read them. */
+static void
+publish_run(Refresh *r, const Model *model, const Results *results, Run *run)
+{
+	progress_phase(PHASE_PUBLISHING, r->shared->blocks.nodes);
+	run->changed = publish(model, r->ids, r->blocks, results, r->labels, run->run, run->as_of);
+	if (r->keeper)
+		keep_publish(r->keeper, model, r->ids, r->blocks, r->labels,
+					 r->problem.share[run->iterations % 2], &results->units, run->run);
+}
+
+/* What is to be done. */
+typedef struct Job
+{
+	bool		rescale;		/* take scales anew */
+	TimestampTz since;			/* rows dated later count, */
+	bool		publish;
+	ResultsConsumer consumer;	/* who takes the results if not */
+	void	   *context;
+} Job;
 
 /*
  * One attempt at a refresh, in a memory context of its own.  *writing says,
  * also when it fails, whether it had come to writing.
  */
 static void
-attempt(Model *model, bool rescale, Run *run, int workers, MemoryContext context,
+attempt(Model *model, const Job *job, Run *run, int workers, MemoryContext context,
 		volatile bool *writing)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -404,11 +441,11 @@ attempt(Model *model, bool rescale, Run *run, int workers, MemoryContext context
 	progress_start(model->scores);
 	progress_phase(PHASE_READING, (int64) Max(rel->rd_rel->reltuples, 0));
 	arena_create(&r->arena, &r->shared->arena, seg != NULL, limit);
-	source_init(source, &r->arena, model, run->as_of, rel);
+	source_init(source, &r->arena, model, job->since, run->as_of, rel);
 	ids_init(&r->shared->ids, model->id_type, seg != NULL);
 	labels_init(&r->shared->labels, seg != NULL);
 	edges_init(&r->shared->edges, source->weighted, source->labelled, limit / 2, seg);
-	keep_init(&r->shared->keep, model->keep_graphs > 0);
+	keep_init(&r->shared->keep, job->publish && model->keep_graphs > 0);
 	if (model->topic && OidIsValid(model->topic_parents))
 		hierarchy = hierarchy_read(model->topic_parents);
 	r->shared->arena.later = source->expected *
@@ -442,13 +479,13 @@ attempt(Model *model, bool rescale, Run *run, int workers, MemoryContext context
 	run->build_ms = lap(&clock);
 
 	run->converged = rank(r, model);
-	solve_facets(r, model, rescale);
+	solve_facets(r, model, job->rescale);
 	end_workers(r, pcxt);
 	run->rank_ms = lap(&clock);
 
 	progress_phase(PHASE_SCORING, 0);
 	blocks_free(r->blocks);
-	score(r, model, rescale, &results);
+	score(r, model, job->rescale, &results);
 	review_facets(r, model);
 	run->score_ms = lap(&clock);
 
@@ -471,11 +508,10 @@ attempt(Model *model, bool rescale, Run *run, int workers, MemoryContext context
 				 errhint("Raise max_iterations or tolerance by influence_alter_model.")));
 
 	*writing = true;
-	progress_phase(PHASE_PUBLISHING, r->shared->blocks.nodes);
-	run->changed = publish(model, r->ids, r->blocks, &results, r->labels, run->run, run->as_of);
-	if (r->keeper)
-		keep_publish(r->keeper, model, r->ids, r->blocks, r->labels,
-					 r->problem.share[run->iterations % 2], run->run);
+	if (!job->publish)
+		job->consumer(job->context, model, r->ids, r->blocks, &results);
+	else
+		publish_run(r, model, &results, run);
 	run->publish_ms = lap(&clock);
 	progress_end();
 	run->peak_memory = pg_atomic_read_u64(&r->shared->arena.peak);
@@ -507,7 +543,7 @@ refresh_context(void)
  * shared memory ran out.
  */
 static bool
-attempt_with_workers(Model *model, bool rescale, Run *run, int workers)
+attempt_with_workers(Model *model, const Job *job, Run *run, int workers)
 {
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext own = refresh_context();
@@ -520,7 +556,7 @@ attempt_with_workers(Model *model, bool rescale, Run *run, int workers)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		attempt(model, rescale, run, workers, own, &writing);
+		attempt(model, job, run, workers, own, &writing);
 		ReleaseCurrentSubTransaction();
 		done = true;
 	}
@@ -548,6 +584,24 @@ attempt_with_workers(Model *model, bool rescale, Run *run, int workers)
 	return done;
 }
 
+/* Do it, with workers where they help. */
+static void
+run_job(Model *model, const Job *job, Run *run)
+{
+	volatile bool writing = false;
+	Relation	rel = source_open(model);
+	int			workers = wanted_workers(rel);
+
+	relation_close(rel, NoLock);
+	if (workers == 0 || !attempt_with_workers(model, job, run, workers))
+	{
+		MemoryContext own = refresh_context();
+
+		attempt(model, job, run, 0, own, &writing);
+		MemoryContextDelete(own);
+	}
+}
+
 /*
  * Compute the scores of a locked model as of run->as_of, under the active
  * snapshot, and publish them.  Sets the rest of run, and the model's scale if
@@ -556,19 +610,31 @@ attempt_with_workers(Model *model, bool rescale, Run *run, int workers)
 void
 refresh(Model *model, bool rescale, Run *run)
 {
-	volatile bool writing = false;
-	Relation	rel;
-	int			workers;
+	Job			job = {.rescale = rescale, .since = DT_NOBEGIN, .publish = true};
 
 	publish_check(model);
-	rel = source_open(model);
-	workers = wanted_workers(rel);
-	relation_close(rel, NoLock);
-	if (workers == 0 || !attempt_with_workers(model, rescale, run, workers))
-	{
-		MemoryContext own = refresh_context();
+	run_job(model, &job, run);
+}
 
-		attempt(model, rescale, run, 0, own, &writing);
-		MemoryContextDelete(own);
-	}
+/*
+ * Compute the scores of a model from what is dated after since and not after
+ * as_of, and pass them on instead of publishing them: model may be any
+ * variation of one, and is not changed.
+ */
+void
+refresh_compute(Model *model, TimestampTz since, TimestampTz as_of,
+				ResultsConsumer consumer, void *context)
+{
+	Model		copy = *model;
+	Run			run = {.as_of = as_of};
+	Job			job = {.since = since, .consumer = consumer, .context = context};
+
+	/* of the whole graph, on a scale of its own */
+	copy.reference = copy.c = 0;
+	if (copy.network_weights == NULL)
+		copy.network = NULL;
+	if (copy.kind_weights == NULL)
+		copy.kind = NULL;
+	copy.topic = NULL;
+	run_job(&copy, &job, &run);
 }

@@ -6,6 +6,7 @@
 #define INFLUENCE_REFRESH_H
 
 #include "model.h"
+#include "publish.h"
 
 /* What a refresh did: the columns of influence_run. */
 typedef struct Run
@@ -35,6 +36,12 @@ typedef struct Run
 	double		publish_ms;
 } Run;
 
+/* Takes the results of a model that is computed and not published. */
+typedef void (*ResultsConsumer) (void *context, const Model *model, Ids *ids,
+								 Blocks *blocks, const Results *results);
+
 extern void refresh(Model *model, bool rescale, Run *run);
+extern void refresh_compute(Model *model, TimestampTz since, TimestampTz as_of,
+							ResultsConsumer consumer, void *context);
 
 #endif

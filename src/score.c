@@ -10,6 +10,23 @@
 #include "score.h"
 
 /*
+ * How a mixture counts units.  received, responses and audience are the sums
+ * over all users: each part of the mixture gives all users together its share
+ * of received, so that influence keeps its unit, one average user's attention.
+ */
+MixtureUnits
+score_units(const Mixture *mixture, double received, double responses, double audience)
+{
+	MixtureUnits units = {mixture->rank, 0, 0};
+
+	if (responses > 0)
+		units.response = mixture->responses * received / responses;
+	if (audience > 0)
+		units.person = mixture->audience * received / audience;
+	return units;
+}
+
+/*
  * Influence, rounded to 41 significant bits (a relative 2e-13).
  *
  * The order in which a sum is formed shows in its last bits only.  Without

@@ -351,11 +351,13 @@ needs_cast(const SourceColumn *column)
 }
 
 /*
- * Prepare to read the interactions of a model, rel, as of a time.  Raises the
- * errors of source_check, and one if the type of the ids has changed.
+ * Prepare to read the interactions of a model, rel, dated after since, which
+ * may be -infinity for all, and not after as_of, the time that they age to.
+ * Raises the errors of source_check, and one if the type of the ids has changed.
  */
 void
-source_init(SourceShared *shared, Arena *arena, Model *model, TimestampTz as_of, Relation rel)
+source_init(SourceShared *shared, Arena *arena, Model *model, TimestampTz since,
+			TimestampTz as_of, Relation rel)
 {
 	Columns		c = find_columns(model);
 
@@ -372,6 +374,7 @@ source_init(SourceShared *shared, Arena *arena, Model *model, TimestampTz as_of,
 	shared->source = c.source;
 	shared->target = c.target;
 	shared->weight = c.weight;
+	shared->since = since;
 	shared->as_of = as_of;
 	if (model->at)
 	{
@@ -613,7 +616,7 @@ take_row(Reader *reader, TupleTableSlot *slot)
 			goto done;
 		}
 		at = DatumGetTimestampTz(VALUE(slot, reader->at));
-		if (at > shared->as_of)
+		if (at > shared->as_of || (at <= shared->since && !TIMESTAMP_IS_NOBEGIN(shared->since)))
 		{
 			reader->skipped_future++;
 			goto done;

@@ -54,7 +54,8 @@ typedef struct SourceShared
 	bool		labelled;		/* rows have a kind, network or topics */
 	double		expected;		/* rows, as of the last ANALYZE; 0: not known */
 	double		half_life;		/* seconds; 0: no decay */
-	TimestampTz as_of;
+	TimestampTz since;			/* rows dated later count, */
+	TimestampTz as_of;			/* up to then */
 	ArenaRef	kind_weights;	/* WeightTable, or none */
 	ArenaRef	network_weights;
 	pg_atomic_uint64 read;
@@ -78,7 +79,7 @@ typedef void (*SourceConsumer) (void *context, const SourceBatch *batch);
 
 extern Relation source_open(const Model *model);
 extern void source_check(Model *model);
-extern void source_init(SourceShared *shared, Arena *arena, Model *model,
+extern void source_init(SourceShared *shared, Arena *arena, Model *model, TimestampTz since,
 						TimestampTz as_of, Relation rel);
 extern void source_read_table(SourceShared *shared, Arena *arena, Relation rel,
 							  TableScanDesc scan, SourceConsumer consumer, void *context);

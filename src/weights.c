@@ -36,9 +36,8 @@ struct WeightTable
 
 /* Call back with every name and weight of an object; raises an error unless
  * all weights are finite numbers that are not negative. */
-static void
-each_weight(const char *argument, Jsonb *weights,
-			void (*callback) (void *, const char *, uint32, double), void *context)
+void
+weights_each(const char *argument, Jsonb *weights, WeightConsumer callback, void *context)
 {
 	JsonbIterator *it = JsonbIteratorInit(&weights->root);
 	JsonbValue	v;
@@ -74,7 +73,7 @@ each_weight(const char *argument, Jsonb *weights,
 void
 weights_check(const char *argument, Jsonb *weights)
 {
-	each_weight(argument, weights, NULL, NULL);
+	weights_each(argument, weights, NULL, NULL);
 }
 
 typedef struct Sizes
@@ -129,7 +128,7 @@ weights_build(Arena *arena, Jsonb *weights)
 	Size		head;
 	ArenaRef	ref;
 
-	each_weight("weights", weights, measure, &sizes);
+	weights_each("weights", weights, measure, &sizes);
 	slots = pg_nextpower2_32(Max(4, sizes.names * 2));
 	head = offsetof(WeightTable, entry) + slots * sizeof(WeightEntry);
 	ref = arena_alloc(arena, head + sizes.bytes);
@@ -137,7 +136,7 @@ weights_build(Arena *arena, Jsonb *weights)
 	filling.offset = head;
 	memset(filling.table, 0, head);
 	filling.table->mask = slots - 1;
-	each_weight("weights", weights, fill, &filling);
+	weights_each("weights", weights, fill, &filling);
 	return ref;
 }
 

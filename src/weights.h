@@ -11,6 +11,10 @@
 
 typedef struct WeightTable WeightTable;
 
+/* Takes a name and its weight. */
+typedef void (*WeightConsumer) (void *context, const char *name, uint32 length, double weight);
+
+extern void weights_each(const char *argument, Jsonb *weights, WeightConsumer callback, void *context);
 extern void weights_check(const char *argument, Jsonb *weights);
 extern ArenaRef weights_build(Arena *arena, Jsonb *weights);
 extern double weights_find(const WeightTable *table, const char *name, uint32 length);
