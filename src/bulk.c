@@ -211,6 +211,14 @@ bulk_find(const Bulk *bulk, const Id *id, float *score)
 	return false;
 }
 
+/* Bytes that it takes. */
+Size
+bulk_memory(const Bulk *bulk)
+{
+	return bulk->size * per_user(bulk) + bulk->bytes_size +
+		(((Size) 1 << (64 - bulk->shift)) + 1) * sizeof(uint32);
+}
+
 void
 bulk_free(Bulk *bulk)
 {

@@ -7,7 +7,8 @@
  * table's primary key, one by one, and remembered; when there were as many as
  * the table has pages, the whole table is read, if it fits into work_mem *
  * hash_mem_multiplier (bulk.c): small queries cost a few look-ups, large ones
- * less than a hash join.
+ * less than a hash join.  Scores by network and topic are kept apart, each
+ * facet like a table of its own.
  *
  * What is answered is what the calling query's snapshot sees, whatever has
  * been refreshed since: what is remembered goes with the snapshot it was read
@@ -48,6 +49,7 @@
 #include "compat.h"
 #include "bulk.h"
 #include "ids.h"
+#include "labels.h"
 #include "lookup.h"
 #include "model.h"
 #include "tables.h"
@@ -59,9 +61,38 @@
  */
 #define LOOKUPS_PER_PAGE	1
 
+/*
+ * How many rows a network or topic has is not known.  After the first so many
+ * look-ups it is read, but given up when it has that many times as many rows;
+ * then more look-ups are waited for.  Reading rows by the index costs a fifth
+ * of looking them up, so what is given up costs less than the look-ups did.
+ */
+#define FIRST_FACET_LOOKUPS		128
+#define FACET_ROWS_PER_LOOKUP	4
+
 PG_FUNCTION_INFO_V1(influence_score_bigint);
 PG_FUNCTION_INFO_V1(influence_score_uuid);
 PG_FUNCTION_INFO_V1(influence_score_text);
+
+/* Where scores are: of the whole model, or by network or topic. */
+typedef enum LookupTable
+{
+	LOOKUP_SCORES,
+	LOOKUP_NETWORKS,
+	LOOKUP_TOPICS
+} LookupTable;
+
+#define LOOKUP_TABLES	3
+
+static const struct
+{
+	ModelTable	table;
+	const char *facet;			/* its column of facets, or NULL */
+}			lookup_table[LOOKUP_TABLES] = {
+	[LOOKUP_SCORES] = {TABLE_SCORES, NULL},
+	[LOOKUP_NETWORKS] = {TABLE_NETWORKS, "network"},
+	[LOOKUP_TOPICS] = {TABLE_TOPICS, "topic"}
+};
 
 /* --- what the session knows of models ----------------------------------- */
 
@@ -70,7 +101,7 @@ typedef struct KnownModel
 {
 	char		name[NAMEDATALEN + 1];	/* hash key: "=" and a name; or empty, for
 										 * the model meant by NULL */
-	Oid			scores;
+	Oid			table[LOOKUP_TABLES];	/* invalid: the model has none */
 	IdType		id_type;
 } KnownModel;
 
@@ -101,7 +132,8 @@ relation_changed(Datum arg, Oid relid)
 	{
 		hash_seq_init(&status, known_models);
 		while ((known = hash_seq_search(&status)) != NULL)
-			ours = ours || known->scores == relid;
+			for (int t = 0; t < LOOKUP_TABLES; t++)
+				ours = ours || known->table[t] == relid;
 	}
 	if (ours)
 		forget_models();
@@ -158,7 +190,8 @@ find_model(FunctionCallInfo fcinfo, const char *name)
 		model = model_find(&catalog, name, false);
 		if (!parallel)
 			PopActiveSnapshot();
-		result.scores = model->scores;
+		for (int t = 0; t < LOOKUP_TABLES; t++)
+			result.table[t] = *tables_oid(model, lookup_table[t].table);
 		result.id_type = model->id_type;
 	} while (generation != before);
 	memcpy(result.name, key, sizeof(key));
@@ -213,30 +246,48 @@ typedef struct SnapshotMark
 	TransactionId *subxip;
 } SnapshotMark;
 
+/* What a call site knows of a table, whose columns and index these are. */
+typedef struct SiteTable
+{
+	bool		described;
+	bool		row_security;
+	SPIPlanPtr	plan;			/* under row security, or NULL */
+	Oid			index;			/* primary key, or invalid */
+	AttrNumber	facet_attno;	/* 0: there is none */
+	AttrNumber	user_attno;
+	AttrNumber	score_attno;
+	TupleTableSlot *slot;		/* empty between calls */
+} SiteTable;
+
+/* Answers for the whole model, or one network or topic. */
+typedef struct Place
+{
+	LookupTable table;
+	LabelName	facet;			/* bytes NULL: none */
+	answer_hash *answers;
+	Size		memory;			/* of answers, about */
+	uint64		lookups;
+	uint64		read_after;		/* so many; 0: not known yet */
+	Bulk	   *bulk;			/* all of it, or NULL */
+	bool		bulk_failed;	/* it does not fit */
+	struct Place *next;
+} Place;
+
 typedef struct CallSite
 {
-	MemoryContext context;		/* of the answers; a child of the call site's */
+	MemoryContext context;		/* of the places; a child of the call site's */
 	uint64		generation;		/* when model was looked up */
 	char	   *name;			/* of the model; NULL: the one meant by that */
 	KnownModel	model;
 	Oid			user;			/* whose privileges were checked */
-	bool		row_security;
 	IdType		id_type;
-	bool		name_constant;	/* every call names the same model */
-	SPIPlanPtr	plan;			/* under row security, or NULL */
-	Oid			index;			/* primary key of the table, or invalid */
-	AttrNumber	user_attno;		/* columns of the table */
-	AttrNumber	score_attno;
-	TupleTableSlot *slot;		/* of the table; empty between calls */
+	bool		constant;		/* every call names the same model and facet */
+	SiteTable	table[LOOKUP_TABLES];
 
 	/* from here on emptied with context */
 	SnapshotMark snapshot;
-	answer_hash *answers;
-	Size		memory;			/* of answers, about */
-	BlockNumber pages;			/* of the table */
-	uint64		lookups;
-	Bulk	   *bulk;			/* the whole table, or NULL */
-	bool		bulk_failed;	/* it does not fit */
+	Place	   *places;			/* list, the last one used first */
+	Size		memory;			/* of answers and bulks, about */
 } CallSite;
 
 static bool
@@ -272,20 +323,16 @@ restart(CallSite *site, Snapshot snapshot)
 		memcpy(site->snapshot.xip, snapshot->xip, xips);
 	if (subxips > 0)
 		memcpy(site->snapshot.subxip, snapshot->subxip, subxips);
-	site->answers = NULL;
+	site->places = NULL;
 	site->memory = 0;
-	site->pages = 0;
-	site->lookups = 0;
-	site->bulk = NULL;
-	site->bulk_failed = false;
 	MemoryContextSwitchTo(old);
 }
 
-/* Raise an error unless the caller may read user ids and scores of a table. */
+/* Raise an error unless the caller may read ids and scores of a table. */
 static void
-check_privileges(Oid table)
+check_privileges(Oid table, const char *facet)
 {
-	static const char *const column[] = {"user_id", "score"};
+	const char *const column[] = {"user_id", "score", facet ? facet : "score"};
 
 	if (pg_class_aclcheck(table, GetUserId(), ACL_SELECT) == ACLCHECK_OK)
 		return;
@@ -314,45 +361,83 @@ table_column(Relation rel, const char *name, Oid type)
 	return attno;
 }
 
-/* Note what look-ups need to know of the table. */
+/* Note what look-ups need to know of a table. */
 static void
-describe_table(FunctionCallInfo fcinfo, CallSite *site, Relation rel)
+describe_table(FunctionCallInfo fcinfo, CallSite *site, LookupTable which, Relation rel)
 {
 	MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	SiteTable  *table = &site->table[which];
+	const char *facet = lookup_table[which].facet;
 	Oid			key = compat_primary_key(rel);
 
-	site->user_attno = table_column(rel, "user_id", model_id_type_oid(site->id_type));
-	site->score_attno = table_column(rel, "score", FLOAT4OID);
-	site->index = InvalidOid;
+	check_privileges(RelationGetRelid(rel), facet);
+	table->row_security = check_enable_rls(RelationGetRelid(rel), InvalidOid, true) == RLS_ENABLED;
+	table->facet_attno = facet ? table_column(rel, facet, TEXTOID) : 0;
+	table->user_attno = table_column(rel, "user_id", model_id_type_oid(site->id_type));
+	table->score_attno = table_column(rel, "score", FLOAT4OID);
+	table->index = InvalidOid;
 	if (OidIsValid(key))
 	{
 		Relation	index = index_open(key, AccessShareLock);
+		const int16 *attno = index->rd_index->indkey.values;
 
-		if (index->rd_index->indnkeyatts == 1 && index->rd_index->indkey.values[0] == site->user_attno)
-			site->index = key;
+		if (facet ? index->rd_index->indnkeyatts == 2 && attno[0] == table->facet_attno &&
+			attno[1] == table->user_attno :
+			index->rd_index->indnkeyatts == 1 && attno[0] == table->user_attno)
+			table->index = key;
 		index_close(index, NoLock);
 	}
-	if (site->slot)
-		ExecDropSingleTupleTableSlot(site->slot);
 	/* a copy of the descriptor, which no resource owner has to know of */
-	site->slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(rel)),
-										  table_slot_callbacks(rel));
+	table->slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(rel)),
+										   table_slot_callbacks(rel));
+	table->described = true;
 	MemoryContextSwitchTo(old);
 }
 
+/* Forget what is known of tables. */
+static void
+forget_tables(CallSite *site)
+{
+	for (int t = 0; t < LOOKUP_TABLES; t++)
+	{
+		if (site->table[t].slot)
+			ExecDropSingleTupleTableSlot(site->table[t].slot);
+		if (site->table[t].plan)
+			SPI_freeplan(site->table[t].plan);
+		memset(&site->table[t], 0, sizeof(SiteTable));
+	}
+}
+
+static void
+report_no_facets(LookupTable which)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the model has no scores by %s", lookup_table[which].facet),
+			 errhint("Name the column of %ss of its interactions by influence_alter_model(..., %s => ...), and refresh it.",
+					 lookup_table[which].facet, lookup_table[which].facet)));
+}
+
 /*
- * Make the call site ready to answer for a model.  Raises an error if there
- * is no such model or table, its ids are of another type, or the caller may
- * not read it.
+ * Make the call site ready to answer for a model from one of its tables.
+ * Raises an error if there is no such model or table, its ids are of another
+ * type, or the caller may not read it.
  */
 static void
-prepare(FunctionCallInfo fcinfo, CallSite *site, const char *name, IdType id_type)
+prepare(FunctionCallInfo fcinfo, CallSite *site, const char *name, IdType id_type,
+		LookupTable which)
 {
+	char	   *copy = name ? MemoryContextStrdup(fcinfo->flinfo->fn_mcxt, name) : NULL;
+	bool		same = site->generation == generation && site->user == GetUserId() &&
+		(name == NULL) == (site->name == NULL) && (name == NULL || strcmp(name, site->name) == 0);
 	uint64		before;
 
+	/* what is known of the model's other tables stays true */
+	if (!same)
+		forget_tables(site);
 	do
 	{
-		KnownModel	model = find_model(fcinfo, name);
+		KnownModel	model = find_model(fcinfo, copy);
 		Relation	rel;
 
 		before = generation;
@@ -364,51 +449,61 @@ prepare(FunctionCallInfo fcinfo, CallSite *site, const char *name, IdType id_typ
 							format_type_be(model_id_type_oid(id_type))),
 					 errhint("Cast the user id to %s.",
 							 format_type_be(model_id_type_oid(model.id_type)))));
+		if (!OidIsValid(model.table[which]))
+			report_no_facets(which);
 		/* the lock brings invalidations in: perhaps it is another table now */
-		rel = try_relation_open(model.scores, AccessShareLock);
+		rel = try_relation_open(model.table[which], AccessShareLock);
 		if (generation == before)
 		{
-			tables_check(rel, TABLE_SCORES);
-			check_privileges(model.scores);
+			tables_check(rel, lookup_table[which].table);
 			site->id_type = id_type;
 			site->model = model;
 			site->user = GetUserId();
-			site->row_security = check_enable_rls(model.scores, InvalidOid, true) == RLS_ENABLED;
-			describe_table(fcinfo, site, rel);
+			describe_table(fcinfo, site, which, rel);
 		}
 		if (rel)
 			relation_close(rel, NoLock);
 	} while (generation != before);
 	if (site->name)
 		pfree(site->name);
-	site->name = name ? MemoryContextStrdup(fcinfo->flinfo->fn_mcxt, name) : NULL;
-	if (site->plan)
-		SPI_freeplan(site->plan);
-	site->plan = NULL;
-	site->snapshot.xmin = InvalidTransactionId; /* no snapshot is like that */
+	site->name = copy;
+	if (!same || site->generation != generation)
+		site->snapshot.xmin = InvalidTransactionId; /* no snapshot is like that */
 	site->generation = generation;
+}
+
+/* The name of a place's facet as a datum. */
+static Datum
+facet_datum(const Place *place)
+{
+	return PointerGetDatum(cstring_to_text_with_len(place->facet.bytes, place->facet.length));
 }
 
 /* Look an id up by a query, which row security applies to. */
 static bool
-score_by_query(CallSite *site, Datum user_id, float *score)
+score_by_query(CallSite *site, const Place *place, Datum user_id, float *score)
 {
-	Oid			type[] = {model_id_type_oid(site->id_type)};
+	SiteTable  *table = &site->table[place->table];
+	const char *facet = lookup_table[place->table].facet;
+	Oid			type[] = {model_id_type_oid(site->id_type), TEXTOID};
+	Datum		value[] = {user_id, facet ? facet_datum(place) : (Datum) 0};
 	bool		found;
 
 	spi_begin();
-	if (site->plan == NULL)
+	if (table->plan == NULL)
 	{
-		Oid			table = site->model.scores;
+		Oid			relid = site->model.table[place->table];
 		char	   *query = psprintf("SELECT score FROM %s WHERE user_id OPERATOR(pg_catalog.=) $1",
-									 quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)),
-																get_rel_name(table)));
+									 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+																get_rel_name(relid)));
 
-		site->plan = SPI_prepare(query, 1, type);
-		if (site->plan == NULL || SPI_keepplan(site->plan) != 0)
+		if (facet)
+			query = psprintf("%s AND %s OPERATOR(pg_catalog.=) $2", query, facet);
+		table->plan = SPI_prepare(query, facet ? 2 : 1, type);
+		if (table->plan == NULL || SPI_keepplan(table->plan) != 0)
 			elog(ERROR, "could not prepare \"%s\"", query);
 	}
-	if (SPI_execute_plan(site->plan, &user_id, NULL, true, 1) != SPI_OK_SELECT)
+	if (SPI_execute_plan(table->plan, value, NULL, true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not look up a score");
 	found = SPI_processed > 0;
 	if (found)
@@ -422,96 +517,160 @@ score_by_query(CallSite *site, Datum user_id, float *score)
 	return found;
 }
 
-/* Look an id up in the table, by its primary key if it has one. */
-static bool
-score_by_index(CallSite *site, Relation rel, Snapshot snapshot, Datum user_id, float *score)
+/*
+ * A scan of the rows of a place, or of one user's if by_user: by the primary
+ * key where that serves, else of the table.  score_scan_next puts the next row
+ * into the slot.
+ */
+typedef struct ScoreScan
+{
+	Relation	index;
+	IndexScanDesc index_scan;
+	TableScanDesc table_scan;
+	ScanKeyData key[2];
+} ScoreScan;
+
+static void
+score_scan_begin(ScoreScan *scan, CallSite *site, const Place *place, Relation rel,
+				 Snapshot snapshot, bool by_user, Datum user_id)
 {
 	static const RegProcedure equal[] = {F_INT8EQ, F_UUID_EQ, F_TEXTEQ};
-	Relation	index = OidIsValid(site->index) ? index_open(site->index, AccessShareLock) : NULL;
-	TupleTableSlot *slot = site->slot;
-	ScanKeyData key;
-	bool		found = false;
-	bool		isnull;
+	const SiteTable *table = &site->table[place->table];
+	TupleDesc	desc = RelationGetDescr(rel);
+	int			n = 0;
 
-	ScanKeyEntryInitialize(&key, 0, index ? 1 : site->user_attno, BTEqualStrategyNumber, InvalidOid,
-						   index ? index->rd_indcollation[0] :
-						   TupleDescAttr(RelationGetDescr(rel), site->user_attno - 1)->attcollation,
-						   equal[site->id_type], user_id);
-	if (index)
+	scan->index = OidIsValid(table->index) && (by_user || table->facet_attno) ?
+		index_open(table->index, AccessShareLock) : NULL;
+	if (table->facet_attno)
 	{
-		IndexScanDesc scan = compat_index_beginscan(rel, index, snapshot, 1);
-
-		index_rescan(scan, &key, 1, NULL, 0);
-		found = index_getnext_slot(scan, ForwardScanDirection, slot);
-		if (found)
-		{
-			*score = DatumGetFloat4(slot_getattr(slot, site->score_attno, &isnull));
-			found = !isnull;
-		}
-		ExecClearTuple(slot);
-		index_endscan(scan);
-		index_close(index, NoLock);
+		ScanKeyEntryInitialize(&scan->key[n], 0, scan->index ? n + 1 : table->facet_attno,
+							   BTEqualStrategyNumber, InvalidOid,
+							   TupleDescAttr(desc, table->facet_attno - 1)->attcollation,
+							   F_TEXTEQ, facet_datum(place));
+		n++;
+	}
+	if (by_user)
+	{
+		ScanKeyEntryInitialize(&scan->key[n], 0, scan->index ? n + 1 : table->user_attno,
+							   BTEqualStrategyNumber, InvalidOid,
+							   TupleDescAttr(desc, table->user_attno - 1)->attcollation,
+							   equal[site->id_type], user_id);
+		n++;
+	}
+	if (scan->index)
+	{
+		/* an index may have another collation than its column */
+		for (int i = 0; i < n; i++)
+			scan->key[i].sk_collation = scan->index->rd_indcollation[i];
+		scan->index_scan = compat_index_beginscan(rel, scan->index, snapshot, n);
+		index_rescan(scan->index_scan, scan->key, n, NULL, 0);
 	}
 	else
-	{
-		TableScanDesc scan = table_beginscan(rel, snapshot, 1, &key);
+		scan->table_scan = table_beginscan(rel, snapshot, n, n > 0 ? scan->key : NULL);
+}
 
-		found = table_scan_getnextslot(scan, ForwardScanDirection, slot);
-		if (found)
-		{
-			*score = DatumGetFloat4(slot_getattr(slot, site->score_attno, &isnull));
-			found = !isnull;
-		}
-		ExecClearTuple(slot);
-		table_endscan(scan);
+static bool
+score_scan_next(ScoreScan *scan, TupleTableSlot *slot)
+{
+	return scan->index ? index_getnext_slot(scan->index_scan, ForwardScanDirection, slot) :
+		table_scan_getnextslot(scan->table_scan, ForwardScanDirection, slot);
+}
+
+static void
+score_scan_end(ScoreScan *scan, TupleTableSlot *slot)
+{
+	ExecClearTuple(slot);
+	if (scan->index)
+	{
+		index_endscan(scan->index_scan);
+		index_close(scan->index, NoLock);
 	}
+	else
+		table_endscan(scan->table_scan);
+}
+
+/* Look one id up. */
+static bool
+score_of_user(CallSite *site, const Place *place, Relation rel, Snapshot snapshot,
+			  Datum user_id, float *score)
+{
+	const SiteTable *table = &site->table[place->table];
+	ScoreScan	scan;
+	bool		found;
+
+	score_scan_begin(&scan, site, place, rel, snapshot, true, user_id);
+	found = score_scan_next(&scan, table->slot);
+	if (found)
+	{
+		bool		isnull;
+
+		*score = DatumGetFloat4(slot_getattr(table->slot, table->score_attno, &isnull));
+		found = !isnull;
+	}
+	score_scan_end(&scan, table->slot);
 	return found;
 }
 
-/* Read the whole table, if it fits. */
-static void
-read_bulk(CallSite *site, Relation rel, Snapshot snapshot)
+/*
+ * Read all of a place, if it fits and has no more rows than most; false if it
+ * has more.
+ */
+static bool
+read_bulk(CallSite *site, Place *place, Relation rel, Snapshot snapshot, uint64 most)
 {
 	MemoryContext old = MemoryContextSwitchTo(site->context);
-	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+	const SiteTable *table = &site->table[place->table];
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	Bulk	   *bulk = bulk_create(site->id_type, compat_hash_memory_limit());
+	Size		limit = compat_hash_memory_limit();
+	Size		others = site->memory - place->memory;
+	Bulk	   *bulk = bulk_create(site->id_type, limit > others ? limit - others : 0);
+	ScoreScan	scan;
+	uint64		rows = 0;
 	bool		fits = true;
 
-	while (fits && table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	score_scan_begin(&scan, site, place, rel, snapshot, false, (Datum) 0);
+	while (fits && rows <= most && score_scan_next(&scan, slot))
 	{
 		Datum		user_id;
 		Id			id;
 
 		CHECK_FOR_INTERRUPTS();
-		slot_getsomeattrs(slot, Max(site->user_attno, site->score_attno));
+		rows++;
+		slot_getsomeattrs(slot, Max(table->user_attno, table->score_attno));
 		/* the owner may have allowed NULLs; they answer like no row */
-		if (slot->tts_isnull[site->user_attno - 1] || slot->tts_isnull[site->score_attno - 1])
+		if (slot->tts_isnull[table->user_attno - 1] || slot->tts_isnull[table->score_attno - 1])
 			continue;
-		user_id = slot->tts_values[site->user_attno - 1];
+		user_id = slot->tts_values[table->user_attno - 1];
 		if (site->id_type == ID_TEXT)
 			user_id = PointerGetDatum(PG_DETOAST_DATUM_PACKED(user_id));
 		id = id_from_datum(site->id_type, user_id);
-		fits = bulk_add(bulk, &id, DatumGetFloat4(slot->tts_values[site->score_attno - 1]));
+		fits = bulk_add(bulk, &id, DatumGetFloat4(slot->tts_values[table->score_attno - 1]));
 	}
+	score_scan_end(&scan, slot);
 	ExecDropSingleTupleTableSlot(slot);
-	table_endscan(scan);
-	if (fits && bulk_finish(bulk))
+	if (rows > most)
+		bulk_free(bulk);
+	else if (fits && bulk_finish(bulk))
 	{
-		site->bulk = bulk;
-		site->answers = NULL;
+		place->bulk = bulk;
+		if (place->answers)
+			answer_destroy(place->answers);
+		place->answers = NULL;
+		place->memory = bulk_memory(bulk);
+		site->memory = others + place->memory;
 	}
 	else
 	{
 		bulk_free(bulk);
-		site->bulk_failed = true;
+		place->bulk_failed = true;
 	}
 	MemoryContextSwitchTo(old);
+	return rows <= most;
 }
 
 /* Remember an answer, as long as there is room. */
 static void
-remember(CallSite *site, const Id *id, bool found, float score)
+remember(CallSite *site, Place *place, const Id *id, bool found, float score)
 {
 	Size		length = site->id_type == ID_BIGINT ? 0 :
 		site->id_type == ID_UUID ? UUID_LEN : id->length;
@@ -521,12 +680,13 @@ remember(CallSite *site, const Id *id, bool found, float score)
 	/* a hash table of simplehash.h is at times a third full */
 	if (site->memory + 3 * sizeof(Answer) + length > compat_hash_memory_limit())
 		return;
-	if (site->answers == NULL)
+	if (place->answers == NULL)
 	{
-		site->answers = answer_create(site->context, 32, &site->id_type);
-		site->memory = 64 * sizeof(Answer);
+		place->answers = answer_create(site->context, 32, &site->id_type);
+		site->memory += 64 * sizeof(Answer);
+		place->memory += 64 * sizeof(Answer);
 	}
-	answer = answer_insert(site->answers, *id, &exists);
+	answer = answer_insert(place->answers, *id, &exists);
 	if (site->id_type != ID_BIGINT)
 	{
 		char	   *bytes = MemoryContextAlloc(site->context, length + 1);
@@ -537,69 +697,121 @@ remember(CallSite *site, const Id *id, bool found, float score)
 	answer->found = found;
 	answer->score = score;
 	site->memory += 3 * sizeof(Answer) + length;
+	place->memory += 3 * sizeof(Answer) + length;
+}
+
+/* The place of a table and facet; found at once if it was the last one used. */
+static inline Place *
+find_place(CallSite *site, LookupTable which, LabelName facet)
+{
+	Place	   *place;
+
+	for (Place **at = &site->places; (place = *at) != NULL; at = &place->next)
+		if (place->table == which && place->facet.length == facet.length &&
+			memcmp(place->facet.bytes, facet.bytes, facet.length) == 0)
+		{
+			*at = place->next;
+			break;
+		}
+	if (place == NULL)
+	{
+		char	   *bytes = MemoryContextAlloc(site->context, facet.length + 1);
+
+		place = MemoryContextAllocZero(site->context, sizeof(Place));
+		memcpy(bytes, facet.bytes, facet.length);
+		place->table = which;
+		place->facet = (LabelName) {bytes, facet.length};
+	}
+	place->next = site->places;
+	site->places = place;
+	return place;
+}
+
+/* Read all of a place if so many were looked up that it pays. */
+static void
+consider_bulk(CallSite *site, Place *place, Relation rel, Snapshot snapshot)
+{
+	if (place->read_after == 0)
+		place->read_after = place->table == LOOKUP_SCORES ?
+			Max(1, (uint64) RelationGetNumberOfBlocks(rel) * LOOKUPS_PER_PAGE) : FIRST_FACET_LOOKUPS;
+	if (place->bulk_failed || place->lookups < place->read_after)
+		return;
+	if (!read_bulk(site, place, rel, snapshot, place->table == LOOKUP_SCORES ? UINT64_MAX - 1 :
+				   place->lookups * FACET_ROWS_PER_LOOKUP))
+		place->read_after *= FACET_ROWS_PER_LOOKUP;
 }
 
 /* The score of an id that is not known yet. */
 static bool
-find_score(FunctionCallInfo fcinfo, CallSite *site, Snapshot snapshot, const Id *id,
-		   Datum user_id, float *score)
+find_score(FunctionCallInfo fcinfo, CallSite *site, LookupTable which, LabelName facet,
+		   Snapshot snapshot, const Id *id, Datum user_id, float *score)
 {
+	Place	   *place;
 	Relation	rel;
 	bool		found;
 
 	/* here, too, the lock may bring in that it is another table now */
-	while ((rel = try_relation_open(site->model.scores, AccessShareLock)) == NULL ||
+	while ((rel = try_relation_open(site->model.table[which], AccessShareLock)) == NULL ||
 		   site->generation != generation)
 	{
 		if (rel)
 			relation_close(rel, NoLock);
-		prepare(fcinfo, site, site->name ? pstrdup(site->name) : NULL, site->id_type);
+		prepare(fcinfo, site, site->name ? pstrdup(site->name) : NULL, site->id_type, which);
 		restart(site, snapshot);
-		if (site->row_security)
-			return score_by_query(site, user_id, score);
 	}
-	if (site->pages == 0)
-		site->pages = Max(1, RelationGetNumberOfBlocks(rel));
-	if (!site->bulk_failed && site->lookups >= (uint64) site->pages * LOOKUPS_PER_PAGE)
-		read_bulk(site, rel, snapshot);
-	if (site->bulk)
-		found = bulk_find(site->bulk, id, score);
+	place = find_place(site, which, facet);
+	if (site->table[which].row_security)
+	{
+		relation_close(rel, NoLock);
+		return score_by_query(site, place, user_id, score);
+	}
+	if (place->bulk == NULL)
+		consider_bulk(site, place, rel, snapshot);
+	if (place->bulk)
+		found = bulk_find(place->bulk, id, score);
 	else
 	{
-		found = score_by_index(site, rel, snapshot, user_id, score);
-		site->lookups++;
-		remember(site, id, found, *score);
+		found = score_of_user(site, place, rel, snapshot, user_id, score);
+		place->lookups++;
+		remember(site, place, id, found, *score);
 	}
 	relation_close(rel, NoLock);
 	return found;
 }
 
 /*
- * Is the model's name a constant of the query?  (A parameter is not: PL/pgSQL
- * evaluates an expression again with other values.)
+ * Are the model's name and the facet's constants of the query?  (A parameter
+ * is not: PL/pgSQL evaluates an expression again with other values.)
  */
 static bool
-model_is_constant(FunctionCallInfo fcinfo)
+is_constant(FunctionCallInfo fcinfo)
 {
 	Node	   *call = fcinfo->flinfo->fn_expr;
 
-	return call && IsA(call, FuncExpr) && list_length(((FuncExpr *) call)->args) > 1 &&
-		IsA(lsecond(((FuncExpr *) call)->args), Const);
+	if (call == NULL || !IsA(call, FuncExpr) || list_length(((FuncExpr *) call)->args) != 4)
+		return false;
+	for (int i = 1; i < 4; i++)
+		if (!IsA(list_nth(((FuncExpr *) call)->args, i), Const))
+			return false;
+	return true;
 }
 
 /*
  * influence_score(user_id, model text, network text, topic text) returns real
  *
- * The published score of a user; NULL if there is none.  Raises an error if
- * there is no such model, its ids are of another type, it has no scores by
- * network or topic, or the caller may not read its scores.
+ * The published score of a user, in a network or topic if one is named; NULL
+ * if there is none.  Raises an error if there is no such model, its ids are of
+ * another type, it has no scores by network or topic, both are named, or the
+ * caller may not read its scores.
  */
 static Datum
 score(FunctionCallInfo fcinfo, IdType id_type)
 {
 	CallSite   *site = fcinfo->flinfo->fn_extra;
-	char		name_buffer[NAMEDATALEN];
-	char	   *name = NULL;
+	LookupTable which = !PG_ARGISNULL(2) ? LOOKUP_NETWORKS : !PG_ARGISNULL(3) ? LOOKUP_TOPICS :
+		LOOKUP_SCORES;
+	LabelName	facet = {"", 0};
+	Place	   *place;
 	Snapshot	snapshot;
 	Datum		user_id;
 	Id			id;
@@ -609,56 +821,73 @@ score(FunctionCallInfo fcinfo, IdType id_type)
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	if (!PG_ARGISNULL(2) || !PG_ARGISNULL(3))
+	if (!PG_ARGISNULL(2) && !PG_ARGISNULL(3))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("models have no scores by %s", PG_ARGISNULL(2) ? "topic" : "network"),
-				 errhint("Ask for the overall score, or create a model on a view of one %s.",
-						 PG_ARGISNULL(2) ? "topic" : "network")));
-	constant = site != NULL && site->name_constant && site->generation == generation &&
-		site->user == GetUserId();
-	if (!constant && !PG_ARGISNULL(1))
-	{
-		/* a name that is too long names no model, and is reported as it is */
-		text	   *t = PG_GETARG_TEXT_PP(1);
-
-		name = VARSIZE_ANY_EXHDR(t) < NAMEDATALEN ? name_buffer : palloc(VARSIZE_ANY_EXHDR(t) + 1);
-		text_to_cstring_buffer(t, name, VARSIZE_ANY_EXHDR(t) + 1);
-	}
+				 errmsg("there are no scores by network and topic together"),
+				 errhint("Ask for one of them, or create a model on a view of one network.")));
 	if (site == NULL)
 	{
 		site = fcinfo->flinfo->fn_extra =
 			MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CallSite));
 		site->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "influence scores",
 											  ALLOCSET_SMALL_SIZES);
-		site->name_constant = model_is_constant(fcinfo);
+		site->constant = is_constant(fcinfo);
 	}
-	if (!constant &&
-		(site->generation != generation || site->user != GetUserId() ||
-		 (name == NULL) != (site->name == NULL) || (name && strcmp(name, site->name) != 0)))
-		prepare(fcinfo, site, name, id_type);
+	constant = site->constant && site->generation == generation && site->user == GetUserId();
+	if (!constant)
+	{
+		char		name_buffer[NAMEDATALEN];
+		char	   *name = NULL;
+
+		if (!PG_ARGISNULL(1))
+		{
+			/* a name that is too long names no model, and is reported as it is */
+			text	   *t = PG_GETARG_TEXT_PP(1);
+
+			name = VARSIZE_ANY_EXHDR(t) < NAMEDATALEN ? name_buffer :
+				palloc(VARSIZE_ANY_EXHDR(t) + 1);
+			text_to_cstring_buffer(t, name, VARSIZE_ANY_EXHDR(t) + 1);
+		}
+		if (site->generation != generation || site->user != GetUserId() ||
+			!site->table[which].described ||
+			(name == NULL) != (site->name == NULL) || (name && strcmp(name, site->name) != 0))
+			prepare(fcinfo, site, name, id_type, which);
+	}
+	snapshot = GetActiveSnapshot();
+	if (!same_snapshot(&site->snapshot, snapshot))
+		restart(site, snapshot);
+	place = site->places;
+	if (which != LOOKUP_SCORES && (!constant || place == NULL))
+	{
+		text	   *t = PG_GETARG_TEXT_PP(which == LOOKUP_NETWORKS ? 2 : 3);
+
+		facet = (LabelName) {VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t)};
+		place = find_place(site, which, facet);
+	}
+	else if (place == NULL || (!constant && place->table != which))
+		place = find_place(site, which, facet);
+	facet = place->facet;
 	user_id = id_type == ID_TEXT ? PointerGetDatum(PG_GETARG_TEXT_PP(0)) : PG_GETARG_DATUM(0);
-	if (site->row_security)
-		found = score_by_query(site, user_id, &score);
+	id = id_from_datum(id_type, user_id);
+	if (place->bulk)
+		found = bulk_find(place->bulk, &id, &score);
 	else
 	{
-		snapshot = GetActiveSnapshot();
-		if (!same_snapshot(&site->snapshot, snapshot))
-			restart(site, snapshot);
-		id = id_from_datum(id_type, user_id);
-		if (site->bulk)
-			found = bulk_find(site->bulk, &id, &score);
+		Answer	   *answer = place->answers ? answer_lookup(place->answers, id) : NULL;
+
+		if (answer)
+		{
+			found = answer->found;
+			score = answer->score;
+		}
 		else
 		{
-			Answer	   *answer = site->answers ? answer_lookup(site->answers, id) : NULL;
+			/* the place may go on the way, and the name with it */
+			char	   *bytes = facet.length ? pnstrdup(facet.bytes, facet.length) : "";
 
-			if (answer)
-			{
-				found = answer->found;
-				score = answer->score;
-			}
-			else
-				found = find_score(fcinfo, site, snapshot, &id, user_id, &score);
+			found = find_score(fcinfo, site, which, (LabelName) {bytes, facet.length}, snapshot,
+							   &id, user_id, &score);
 		}
 	}
 	if (!found)
