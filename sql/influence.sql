@@ -116,6 +116,28 @@ LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10000 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION influence_pagerank(influence_graph, float8, float8, int, bigint[], float8[]) IS
 'PageRank of every node, summing to 1; it restarts at the given nodes with the given weights, or at all alike';
 
+CREATE FUNCTION influence_maximize(
+    g influence_graph, seeds int, cascade text DEFAULT 'weighted', probability float8 DEFAULT NULL,
+    epsilon float8 DEFAULT 0.1, delta float8 DEFAULT 0.001,
+    candidates bigint[] DEFAULT NULL, exclude bigint[] DEFAULT NULL,
+    costs float8[] DEFAULT NULL, budget float8 DEFAULT NULL,
+    seed bigint DEFAULT NULL, active bigint[] DEFAULT NULL,
+    OUT "position" int, OUT node bigint, OUT cost float8, OUT gain float8,
+    OUT spread float8, OUT spread_lower float8, OUT optimum_upper float8
+) RETURNS SETOF record
+LANGUAGE C STABLE PARALLEL SAFE COST 100000 ROWS 50 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_maximize(influence_graph, int, text, float8, float8, float8, bigint[], bigint[], float8[], float8, bigint, bigint[]) IS
+'whom to seed for most nodes to become active, with the expected number, a lower bound on it, and an upper bound on what any choice reaches; the target of an edge activates its source';
+
+CREATE FUNCTION influence_spread(
+    g influence_graph, seeds bigint[], cascade text DEFAULT 'weighted', probability float8 DEFAULT NULL,
+    simulations int DEFAULT 10000, seed bigint DEFAULT NULL,
+    OUT spread float8, OUT standard_error float8, OUT simulations bigint
+) RETURNS record
+LANGUAGE C STABLE PARALLEL SAFE COST 100000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_spread(influence_graph, bigint[], text, float8, int, bigint) IS
+'expected number of nodes that seeds activate, themselves included, by simulation; the target of an edge activates its source';
+
 CREATE FUNCTION influence_graph_agg_trans(internal, bigint, bigint) RETURNS internal
 LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION influence_graph_agg_trans(internal, bigint, bigint) IS 'transition function of influence_graph_agg';

@@ -67,11 +67,18 @@ counts_fit(const InfluenceGraph *graph)
 	return least <= GRAPH_STREAM(graph);
 }
 
+/* What is to be allocated by the counts of a graph may be. */
 void
-graph_reader_init(GraphReader *reader, const InfluenceGraph *graph)
+graph_check_counts(const InfluenceGraph *graph)
 {
 	if (!counts_fit(graph))
 		graph_corrupt();
+}
+
+void
+graph_reader_init(GraphReader *reader, const InfluenceGraph *graph)
+{
+	graph_check_counts(graph);
 	reader->at = graph->stream;
 	reader->end = graph->stream + GRAPH_STREAM(graph);
 	reader->weights = graph->weights;
@@ -116,15 +123,30 @@ graph_arrays_size(const InfluenceGraph *graph)
 		(sizeof(uint32) + (graph->weights == GRAPH_EQUAL ? 0 : sizeof(double)));
 }
 
-/*
- * Decode into arrays allocated in the current memory context.  In-edges take
- * a second reading: the first counts them by target.
- */
+/* Decode into arrays allocated in the current memory context. */
 void
 graph_decode(const InfluenceGraph *graph, GraphDirection direction, GraphArrays *arrays)
 {
-	uint32		n = graph->nodes;
 	MemoryContext context = CurrentMemoryContext;
+
+	graph_check_counts(graph);
+	arrays->id = MemoryContextAllocHuge(context, (Size) graph->nodes * sizeof(int64));
+	arrays->offset = MemoryContextAllocHuge(context, ((Size) graph->nodes + 1) * sizeof(uint64));
+	arrays->column = MemoryContextAllocHuge(context, (Size) graph->edges * sizeof(uint32));
+	arrays->weight = graph->weights == GRAPH_EQUAL ? NULL :
+		MemoryContextAllocHuge(context, (Size) graph->edges * sizeof(double));
+	graph_decode_into(graph, direction, arrays);
+}
+
+/*
+ * Decode into the arrays that are there, of the sizes that the header of the
+ * graph says; weights into none if there is none.  In-edges take a second
+ * reading: the first counts them by target.
+ */
+void
+graph_decode_into(const InfluenceGraph *graph, GraphDirection direction, GraphArrays *arrays)
+{
+	uint32		n = graph->nodes;
 	GraphReader reader;
 	uint64	   *next;
 
@@ -132,12 +154,6 @@ graph_decode(const InfluenceGraph *graph, GraphDirection direction, GraphArrays 
 	arrays->nodes = n;
 	arrays->edges = graph->edges;
 	arrays->equal = reader.equal;
-	arrays->id = MemoryContextAllocHuge(context, (Size) n * sizeof(int64));
-	arrays->offset = MemoryContextAllocHuge(context, ((Size) n + 1) * sizeof(uint64));
-	arrays->column = MemoryContextAllocHuge(context, (Size) graph->edges * sizeof(uint32));
-	arrays->weight = graph->weights == GRAPH_EQUAL ? NULL :
-		MemoryContextAllocHuge(context, (Size) graph->edges * sizeof(double));
-
 	graph_read_ids(&reader, arrays->id);
 	if (direction == GRAPH_IN)
 	{

@@ -56,9 +56,12 @@ pg_noreturn extern void graph_too_large(uint64 bytes);
 
 extern void graph_reader_init(GraphReader *reader, const InfluenceGraph *graph);
 extern void graph_read_ids(GraphReader *reader, int64 *id);
+extern void graph_check_counts(const InfluenceGraph *graph);
 extern uint64 graph_arrays_size(const InfluenceGraph *graph);
 extern void graph_decode(const InfluenceGraph *graph, GraphDirection direction,
 						 GraphArrays *arrays);
+extern void graph_decode_into(const InfluenceGraph *graph, GraphDirection direction,
+							  GraphArrays *arrays);
 extern InfluenceGraph *graph_encode(const GraphArrays *out);
 extern const char *graph_invalid(const InfluenceGraph *graph);
 

@@ -19,9 +19,8 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
-#include "graph_codec.h"
+#include "graph_args.h"
 #include "rank.h"
-#include "utils/array.h"
 #include "utils/memutils.h"
 
 /* Weights within these bounds need no scaling: 2^32 of them do no harm. */
@@ -129,46 +128,17 @@ normalize(double *x, uint32 n)
 		x[v] /= sum;
 }
 
-/* Where a node is among the ids; raises ERRCODE_INVALID_PARAMETER_VALUE. */
+/* Where a restart node is; raises ERRCODE_INVALID_PARAMETER_VALUE. */
 static uint32
 find_node(const GraphArrays *graph, int64 node)
 {
-	uint32		low = 0;
-	uint32		high = graph->nodes;
+	uint32		index;
 
-	while (low < high)
-	{
-		uint32		middle = low + (high - low) / 2;
-
-		if (graph->id[middle] < node)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == graph->nodes || graph->id[low] != node)
+	if (!graph_find_node(graph->id, graph->nodes, node, &index))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("restart node %lld is not in the graph", (long long) node)));
-	return low;
-}
-
-/* The elements of a one-dimensional array without NULLs. */
-static Datum *
-array_elements(ArrayType *array, const char *name, Oid type, int *count)
-{
-	Datum	   *element;
-
-	if (ARR_NDIM(array) > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("%s must be a one-dimensional array", name)));
-	if (array_contains_nulls(array))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not contain nulls", name)));
-	deconstruct_array(array, type, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE,
-					  &element, NULL, count);
-	return element;
+	return index;
 }
 
 /*
@@ -181,7 +151,7 @@ restart_distribution(const GraphArrays *graph, ArrayType *nodes, ArrayType *weig
 	double	   *q = new_vector(graph->nodes);
 	int			count;
 	int			weight_count;
-	Datum	   *node = array_elements(nodes, "restart", INT8OID, &count);
+	Datum	   *node = graph_array_elements(nodes, "restart", INT8OID, &count);
 	Datum	   *weight = NULL;
 	double		greatest = 0;
 	int			exponent;
@@ -193,7 +163,7 @@ restart_distribution(const GraphArrays *graph, ArrayType *nodes, ArrayType *weig
 				 errhint("Leave it out, or pass NULL, to restart at all nodes alike.")));
 	if (weights)
 	{
-		weight = array_elements(weights, "restart_weight", FLOAT8OID, &weight_count);
+		weight = graph_array_elements(weights, "restart_weight", FLOAT8OID, &weight_count);
 		if (weight_count != count)
 			ereport(ERROR,
 					(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
