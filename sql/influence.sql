@@ -467,3 +467,54 @@ CREATE FUNCTION influence_history(user_id text, model text = NULL, causes int = 
 RETURNS TABLE (run bigint, at timestamptz, score real, change real, causes jsonb)
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20 COST 2000 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION influence_history(text, text, int) IS 'scores of a user over runs, and who changed them most';
+
+-- 4. Who to invite
+
+CREATE FUNCTION influence_audience(model text, users anyarray, network text = NULL, topic text = NULL)
+RETURNS TABLE (user_id anyelement, other anyelement, audience bigint, only_here bigint)
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 100 COST 2000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_audience(text, anyarray, text, text)
+IS 'how many people reacted to the users of a list: to any of them, to each, and to each two';
+
+CREATE FUNCTION influence_influencers_of(model text, users anyarray, size int = 20, network text = NULL, topic text = NULL, damping float8 = NULL)
+RETURNS TABLE ("position" int, user_id anyelement, attention float8, direct bigint, score real)
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20 COST 10000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_influencers_of(text, anyarray, int, text, text, float8)
+IS 'who has most of the attention of a segment, directly and through others';
+
+-- Where "key" is a text and "topic" another, a call by position must know which is meant.
+CREATE DOMAIN influence_text_id AS text;
+COMMENT ON DOMAIN influence_text_id IS 'a user id that is a text';
+
+CREATE FUNCTION influence_campaign(
+    model text = NULL, size int = NULL, topic text = NULL, network text = NULL,
+    budget float8 = NULL, candidates bigint[] = NULL, costs float8[] = NULL, exclude bigint[] = NULL,
+    cascade text = 'weighted', probability float8 = NULL,
+    epsilon float8 = 0.1, delta float8 = 0.001, seed bigint = NULL, key bigint = NULL)
+RETURNS TABLE ("position" int, user_id bigint, score real, relevance real, cost float8,
+    gain float8, spread float8, spread_lower float8, optimum_upper float8)
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20 COST 100000 AS 'MODULE_PATHNAME', 'influence_campaign';
+COMMENT ON FUNCTION influence_campaign(text, int, text, text, float8, bigint[], float8[], bigint[], text, float8, float8, float8, bigint, bigint)
+IS 'whom to invite, so that most people are reached';
+
+CREATE FUNCTION influence_campaign(
+    model text, size int, key uuid, topic text = NULL, network text = NULL,
+    budget float8 = NULL, candidates uuid[] = NULL, costs float8[] = NULL, exclude uuid[] = NULL,
+    cascade text = 'weighted', probability float8 = NULL,
+    epsilon float8 = 0.1, delta float8 = 0.001, seed bigint = NULL)
+RETURNS TABLE ("position" int, user_id uuid, score real, relevance real, cost float8,
+    gain float8, spread float8, spread_lower float8, optimum_upper float8)
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20 COST 100000 AS 'MODULE_PATHNAME', 'influence_campaign_key';
+COMMENT ON FUNCTION influence_campaign(text, int, uuid, text, text, float8, uuid[], float8[], uuid[], text, float8, float8, float8, bigint)
+IS 'whom to invite, so that most people are reached';
+
+CREATE FUNCTION influence_campaign(
+    model text, size int, key influence_text_id, topic text = NULL, network text = NULL,
+    budget float8 = NULL, candidates text[] = NULL, costs float8[] = NULL, exclude text[] = NULL,
+    cascade text = 'weighted', probability float8 = NULL,
+    epsilon float8 = 0.1, delta float8 = 0.001, seed bigint = NULL)
+RETURNS TABLE ("position" int, user_id text, score real, relevance real, cost float8,
+    gain float8, spread float8, spread_lower float8, optimum_upper float8)
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20 COST 100000 AS 'MODULE_PATHNAME', 'influence_campaign_key';
+COMMENT ON FUNCTION influence_campaign(text, int, influence_text_id, text, text, float8, text[], float8[], text[], text, float8, float8, float8, bigint)
+IS 'whom to invite, so that most people are reached';

@@ -25,6 +25,7 @@
 
 #include "compat.h"
 #include "kept.h"
+#include "people.h"
 #include "tables.h"
 
 PG_FUNCTION_INFO_V1(influence_explain);
@@ -183,32 +184,16 @@ sort_causes(causes_hash *causes, int *n)
 static Model *
 model_and_user(FunctionCallInfo fcinfo, Id *user)
 {
-	Catalog		catalog = catalog_open(fcinfo);
-	Oid		   *types;
-	Oid			type;
+	Model	   *model = people_model(fcinfo, 1);
+	Oid		   *type;
 	int			n;
-	Model	   *model = model_find(&catalog, PG_ARGISNULL(1) ? NULL :
-								   text_to_cstring(PG_GETARG_TEXT_PP(1)), false);
 	Datum		value;
 
-	(void) get_func_signature(fcinfo->flinfo->fn_oid, &types, &n);
-	type = types[0];
-	if (type != model_id_type_oid(model->id_type))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("user ids of the model are of type %s, not %s",
-						format_type_be(model_id_type_oid(model->id_type)), format_type_be(type)),
-				 errhint("Cast the user id to %s.",
-						 format_type_be(model_id_type_oid(model->id_type)))));
+	(void) get_func_signature(fcinfo->flinfo->fn_oid, &type, &n);
+	people_check_type(model, type[0]);
 	value = model->id_type == ID_TEXT ? PointerGetDatum(PG_GETARG_TEXT_PP(0)) : PG_GETARG_DATUM(0);
 	*user = id_from_datum(model->id_type, value);
 	return model;
-}
-
-static char *
-text_or_null(FunctionCallInfo fcinfo, int argument)
-{
-	return PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
 }
 
 static void
@@ -247,7 +232,7 @@ influence_explain(PG_FUNCTION_ARGS)
 	model = model_and_user(fcinfo, &user);
 	kept = kept_open(model, PG_ARGISNULL(4) ? 0 : PG_GETARG_INT64(4));
 	causes = causes_create(CurrentMemoryContext, 64, &model->id_type);
-	explain(causes, 1, kept, text_or_null(fcinfo, 2), text_or_null(fcinfo, 3), &user);
+	explain(causes, 1, kept, people_text(fcinfo, 2), people_text(fcinfo, 3), &user);
 	list = sort_causes(causes, &n);
 	for (int i = 0; i < n; i++)
 		sum += list[i]->influence[1];
@@ -299,7 +284,7 @@ influence_changes(PG_FUNCTION_ARGS)
 	kept[0] = kept_open(model, from);
 	causes = causes_create(CurrentMemoryContext, 64, &model->id_type);
 	for (int which = 0; which < 2; which++)
-		explain(causes, which, kept[which], text_or_null(fcinfo, 2), text_or_null(fcinfo, 3), &user);
+		explain(causes, which, kept[which], people_text(fcinfo, 2), people_text(fcinfo, 3), &user);
 	list = sort_causes(causes, &n);
 	for (int i = 0; i < n; i++)
 	{

@@ -25,7 +25,7 @@
 #include "compat.h"
 #include "facets.h"
 #include "radix.h"
-#include "rank.h"
+#include "rank_alone.h"
 #include "score.h"
 
 typedef struct FacetEdge
@@ -283,44 +283,24 @@ weigh(const FacetsShared *shared, Solving *s)
 		s->restart[v] /= sum;
 }
 
-/* A step of the rank kernel for all chunks, by this process. */
-static void
-run_alone(RankProblem *problem, RankStep step, void *context)
-{
-	for (size_t i = 0; i < problem->nchunks; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		rank_chunk(problem, step, i, NULL);
-	}
-}
-
 /* Ranks; returns where everybody's receipts are. */
 static double *
 rank(const FacetsShared *shared, Facet *facet, Solving *s)
 {
-	size_t		nchunks = csr_chunks(&s->csr, 1, NULL);
-	CsrChunk   *chunk = palloc(nchunks * sizeof(CsrChunk));
 	RankControl control = {0};
 	RankProblem problem = {
 		.nodes = s->nodes,
 		.block = &s->csr,
-		.chunk = chunk,
-		.nchunks = nchunks,
 		.out_weight = s->out_weight,
 		.restart = shared->restart == RESTART_UNIFORM ? NULL : s->restart,
 		.damping = shared->damping,
 		.rank = s->rank,
 		.share = {s->share[0], s->share[1]},
-		.partial = palloc(nchunks * sizeof(RankPartial)),
 		.control = &control
 	};
 	double	   *received;
 
-	(void) csr_chunks(&s->csr, 1, chunk);
-	facet->converged = rank_solve(&problem, shared->tolerance, shared->max_iterations, run_alone, NULL);
-	received = s->share[(control.iterations + 1) % 2];
-	for (size_t i = 0; i < nchunks; i++)
-		rank_chunk(&problem, RANK_RECEIVED, i, received);
+	facet->converged = rank_alone(&problem, shared->tolerance, shared->max_iterations, &received);
 	return received;
 }
 

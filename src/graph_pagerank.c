@@ -20,7 +20,7 @@
 
 #include "catalog/pg_type.h"
 #include "graph_args.h"
-#include "rank.h"
+#include "rank_alone.h"
 #include "utils/memutils.h"
 
 /* Weights within these bounds need no scaling: 2^32 of them do no harm. */
@@ -198,17 +198,6 @@ restart_distribution(const GraphArrays *graph, ArrayType *nodes, ArrayType *weig
 	return q;
 }
 
-/* A RankRunner that does all chunks itself. */
-static void
-run_serially(RankProblem *problem, RankStep step, void *context)
-{
-	for (size_t i = 0; i < problem->nchunks; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		rank_chunk(problem, step, i, context);
-	}
-}
-
 /*
  * The ranks of a graph of one node at least; they sum to 1.  Warns if they
  * did not converge.
@@ -219,7 +208,6 @@ pagerank(GraphArrays *in, const double *restart, const PageRankOptions *options)
 	RankControl control;
 	RankProblem problem = {0};
 	CsrBlock	block;
-	CsrChunk   *chunk;
 
 	problem.out_weight = out_weights(in);
 	block = graph_block(in);
@@ -228,20 +216,14 @@ pagerank(GraphArrays *in, const double *restart, const PageRankOptions *options)
 #endif
 	problem.nodes = in->nodes;
 	problem.block = &block;
-	problem.nchunks = csr_chunks(&block, 1, NULL);
-	chunk = MemoryContextAllocHuge(CurrentMemoryContext, problem.nchunks * sizeof(CsrChunk));
-	csr_chunks(&block, 1, chunk);
-	problem.chunk = chunk;
 	problem.restart = restart;
 	problem.damping = options->damping;
 	problem.rank = new_vector(in->nodes);
 	problem.share[0] = new_vector(in->nodes);
 	problem.share[1] = new_vector(in->nodes);
-	problem.partial = MemoryContextAllocHuge(CurrentMemoryContext,
-											 problem.nchunks * sizeof(RankPartial));
 	problem.control = &control;
 
-	if (!rank_solve(&problem, options->tolerance, options->max_iterations, run_serially, NULL))
+	if (!rank_alone(&problem, options->tolerance, options->max_iterations, NULL))
 		ereport(WARNING,
 				(errmsg("PageRank did not converge: residual %.3g after %d iterations, tolerance %.3g",
 						control.residual, control.iterations, options->tolerance),

@@ -12,7 +12,7 @@
 #include "portability/instr_time.h"
 #include "utils/memutils.h"
 
-#include "seeds.h"
+#include "seed_args.h"
 
 /* The arguments, by number. */
 enum
@@ -50,7 +50,8 @@ typedef struct Maximize
 	NodeList	candidates;
 	NodeList	exclude;
 	NodeList	active;
-	Datum	   *cost;			/* of candidates; or NULL */
+	SeedCandidates described;	/* the candidates */
+	double	   *cost;			/* of candidates; or NULL */
 
 	/* what was found, in context */
 	MemoryContext context;
@@ -68,92 +69,10 @@ get_list(FunctionCallInfo fcinfo, int argument, const char *name)
 	return list;
 }
 
-static double
-get_part(FunctionCallInfo fcinfo, int argument, const char *name)
+static char *
+show_candidate(void *context, int i)
 {
-	double		value;
-
-	if (PG_ARGISNULL(argument))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", name)));
-	value = PG_GETARG_FLOAT8(argument);
-	if (!(value > 0 && value < 1))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must be between 0 and 1, not %g", name, value)));
-	return value;
-}
-
-/* Costs and budget, and how many seeds they leave. */
-static void
-get_limits(FunctionCallInfo fcinfo, Maximize *m)
-{
-	SeedsProblem *problem = &m->problem;
-
-	problem->seeds = PG_UINT32_MAX;
-	if (!PG_ARGISNULL(ARG_SEEDS))
-	{
-		if (PG_GETARG_INT32(ARG_SEEDS) < 1)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("seeds must be at least 1, not %d", PG_GETARG_INT32(ARG_SEEDS))));
-		problem->seeds = PG_GETARG_INT32(ARG_SEEDS);
-	}
-	else if (PG_ARGISNULL(ARG_BUDGET))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("seeds must not be null"),
-				 errhint("It can be left to the budget if there is one.")));
-
-	problem->budget = INFINITY;
-	if (!PG_ARGISNULL(ARG_BUDGET))
-	{
-		problem->budget = PG_GETARG_FLOAT8(ARG_BUDGET);
-		if (!(problem->budget >= 0) || isinf(problem->budget))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("budget must be finite and not negative, not %g", problem->budget)));
-	}
-	if (PG_ARGISNULL(ARG_COSTS))
-	{
-		/* each costs 1 */
-		if (problem->budget < problem->seeds)
-			problem->seeds = (uint32) problem->budget;
-		return;
-	}
-
-	if (m->candidates.node == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("costs cannot be given without candidates"),
-				 errhint("The i-th cost is that of the i-th candidate. Pass the nodes that have costs as candidates.")));
-	if (PG_ARGISNULL(ARG_BUDGET))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("costs cannot be given without a budget"),
-				 errhint("Costs have no effect unless there is a budget for them.")));
-	{
-		int			count;
-
-		m->cost = graph_array_elements(PG_GETARG_ARRAYTYPE_P(ARG_COSTS), "costs", FLOAT8OID, &count);
-		if (count != m->candidates.count)
-			ereport(ERROR,
-					(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-					 errmsg("candidates and costs must have the same length"),
-					 errdetail("candidates has %d elements, costs has %d.", m->candidates.count, count)));
-	}
-	for (int i = 0; i < m->candidates.count; i++)
-	{
-		double		cost = DatumGetFloat8(m->cost[i]);
-
-		if (!(cost >= 0) || isinf(cost))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("invalid cost %g of candidate %lld",
-							cost, (long long) DatumGetInt64(m->candidates.node[i])),
-					 errhint("Costs must be finite and not negative.")));
-	}
+	return psprintf("%lld", (long long) DatumGetInt64(((Maximize *) context)->candidates.node[i]));
 }
 
 /*
@@ -171,16 +90,7 @@ set_flags(const Maximize *m, const int64 *id, uint32 nodes, uint8 *flags, double
 		if (!graph_find_node(id, nodes, DatumGetInt64(m->candidates.node[i]), &v))
 			continue;
 		if (cost)
-		{
-			double		c = DatumGetFloat8(m->cost[i]);
-
-			if ((flags[v] & NODE_CANDIDATE) && cost[v] != c)
-				ereport(ERROR,
-						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						 errmsg("candidate %lld has two costs, %g and %g",
-								(long long) id[v], cost[v], c)));
-			cost[v] = c;
-		}
+			seed_args_set_cost(&m->described, i, m->cost[i], flags[v] & NODE_CANDIDATE, &cost[v]);
 		flags[v] |= NODE_CANDIDATE;
 	}
 	for (int i = 0; i < m->exclude.count; i++)
@@ -293,6 +203,10 @@ Datum
 influence_maximize(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	static const SeedArguments argument = {
+		.seeds = ARG_SEEDS, .seeds_name = "seeds", .epsilon = ARG_EPSILON, .delta = ARG_DELTA,
+		.costs = ARG_COSTS, .budget = ARG_BUDGET
+	};
 	Maximize	m = {0};
 	int			workers = crew_workers();
 
@@ -300,13 +214,11 @@ influence_maximize(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(ARG_GRAPH))
 		PG_RETURN_NULL();
 	m.cascade = graph_get_cascade(fcinfo, ARG_CASCADE, ARG_PROBABILITY);
-	m.problem.epsilon = get_part(fcinfo, ARG_EPSILON, "epsilon");
-	m.problem.delta = get_part(fcinfo, ARG_DELTA, "delta");
-	m.problem.memory = (uint64) maintenance_work_mem * 1024;
 	m.candidates = get_list(fcinfo, ARG_CANDIDATES, "candidates");
 	m.exclude = get_list(fcinfo, ARG_EXCLUDE, "exclude");
 	m.active = get_list(fcinfo, ARG_ACTIVE, "active");
-	get_limits(fcinfo, &m);
+	m.described = (SeedCandidates) {m.candidates.node != NULL, m.candidates.count, show_candidate, &m};
+	m.cost = seed_args_get(fcinfo, &argument, &m.described, &m.problem);
 	m.seed = PG_ARGISNULL(ARG_SEED) ? 0 : (uint64) PG_GETARG_INT64(ARG_SEED);
 	m.context = CurrentMemoryContext;
 	m.graph = PG_GETARG_INFLUENCE_GRAPH_P(ARG_GRAPH);
@@ -320,16 +232,7 @@ influence_maximize(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 
 	crew_run(maximize, &m, workers);
-	if (!m.result.met)
-	{
-		const SeedsRow *last = &m.result.row[m.result.count - 1];
-
-		ereport(WARNING,
-				(errmsg("\"maintenance_work_mem\" is too small for epsilon %g", m.problem.epsilon),
-				 errdetail("The seeds are certain to reach %.1f %% of what is possible.",
-						   100 * last->spread_lower / last->optimum_upper),
-				 errhint("Raise \"maintenance_work_mem\" for this session, or epsilon.")));
-	}
+	seed_args_review(&m.problem, &m.result);
 	for (uint32 i = 0; i < m.result.count; i++)
 	{
 		const SeedsRow *row = &m.result.row[i];
