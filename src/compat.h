@@ -335,6 +335,25 @@ compat_primary_key(Relation rel)
 #endif
 }
 
+/*
+ * Make an index as its table's owner, whoever is the caller, who has seen to
+ * it that nobody in the session uses the table.  16 added the partitions that
+ * are to follow.
+ */
+#include "commands/defrem.h"
+
+static inline void
+compat_define_index(Oid table, IndexStmt *stmt)
+{
+#if PG_VERSION_NUM >= 160000
+	(void) DefineIndex(table, stmt, InvalidOid, InvalidOid, InvalidOid, -1,
+					   false, false, false, false, true);
+#else
+	(void) DefineIndex(table, stmt, InvalidOid, InvalidOid, InvalidOid,
+					   false, false, false, false, true);
+#endif
+}
+
 /* 16 named this after what it does */
 #include "utils/backend_status.h"
 

@@ -34,6 +34,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
+#include "index.h"
 #include "progress.h"
 #include "publish.h"
 #include "radix.h"
@@ -648,4 +649,19 @@ publish(const Model *model, Ids *ids, Blocks *blocks, const Results *results,
 	arena_free(arena, node, node_size);
 	MemoryContextDelete(pub.context);
 	return pub.changed;
+}
+
+/*
+ * Make the indexes of a model's tables that are not there before the first
+ * rows are, with so many workers at most.  The server reports the progress of
+ * that.  Raises the errors of index_make.
+ */
+void
+publish_indexes(const Model *model, int workers)
+{
+	static const char *const score[] = {"score"};
+	static const char *const user_run[] = {"user_id", "run"};
+
+	index_make(model->scores, score, lengthof(score), false, workers);
+	index_make(model->history, user_run, lengthof(user_run), true, workers);
 }

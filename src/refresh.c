@@ -614,6 +614,15 @@ refresh(Model *model, bool rescale, Run *run)
 
 	publish_check(model);
 	run_job(model, &job, run);
+	if (run->run == 1)
+	{
+		instr_time	clock;
+
+		/* now that there is memory to sort in again */
+		lap(&clock);
+		publish_indexes(model, run->workers);
+		run->publish_ms += lap(&clock);
+	}
 }
 
 /*

@@ -5,6 +5,9 @@
  * They are ordinary tables of the caller's, named after the model.  Which they
  * are is told by influence_model; they may be renamed and moved.  Statements
  * here run with the rights of the caller; SPI is connected.
+ *
+ * Indexes other than the primary key of scores are made when there are rows:
+ * publish.c.
  */
 #include "postgres.h"
 
@@ -44,8 +47,8 @@ static const struct
 	},
 	[TABLE_HISTORY] = {
 		"history", "_history", "history",
-		"user_id %s, run pg_catalog.int8, at pg_catalog.timestamptz NOT NULL,"
-		" score pg_catalog.float4 NOT NULL, PRIMARY KEY (user_id, run)",
+		"user_id %s NOT NULL, run pg_catalog.int8 NOT NULL, at pg_catalog.timestamptz NOT NULL,"
+		" score pg_catalog.float4 NOT NULL",
 		{"user_id", "score"},
 		"influence model %s: scores when they changed by 0.01 or more"
 	},
@@ -165,8 +168,6 @@ create(Model *model, ModelTable table, Oid schema)
 					 " autovacuum_vacuum_cost_delay = 0)", qualified, columns));
 	execute(psprintf("COMMENT ON TABLE %s IS %s", qualified,
 					 quote_literal_cstr(psprintf(table_kind[table].comment, model->name))));
-	if (table == TABLE_SCORES)
-		execute(psprintf("CREATE INDEX ON %s (score)", qualified));
 	if (table == TABLE_GRAPH)	/* it is compact already */
 		execute(psprintf("ALTER TABLE %s ALTER COLUMN data SET STORAGE EXTERNAL", qualified));
 	*tables_oid(model, table) = get_relname_relid(name, schema);

@@ -35,14 +35,14 @@ SELECT trusted, relocatable, superuser FROM pg_available_extension_versions WHER
 CREATE TABLE interactions (source bigint, target bigint);
 SELECT influence_create_model('social', 'interactions');
 SELECT * FROM influence_models \gx
+INSERT INTO interactions SELECT i, i * i % 97 FROM generate_series(1, 500) i;
+SELECT nodes FROM influence_refresh('social');
 \d social_scores
 \d social_history
 SELECT obj_description('social_scores'::regclass), obj_description('social_history'::regclass);
 SELECT relowner = (SELECT oid FROM pg_roles WHERE rolname = current_user) AS mine, count(*)
 FROM pg_class WHERE relname LIKE 'social%' GROUP BY 1;
 -- the index serves the top of the list
-INSERT INTO interactions SELECT i, i * i % 97 FROM generate_series(1, 500) i;
-SELECT nodes FROM influence_refresh('social');
 SET enable_seqscan = off;
 SET enable_sort = off;
 EXPLAIN (COSTS OFF) SELECT user_id FROM social_scores ORDER BY score DESC LIMIT 10;

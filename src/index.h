@@ -1,0 +1,11 @@
+/*
+ * index.h
+ *	  Making indexes of a table that has just been filled.
+ */
+#ifndef INFLUENCE_INDEX_H
+#define INFLUENCE_INDEX_H
+
+extern void index_make(Oid table, const char *const *column, int columns, bool primary,
+					   int workers);
+
+#endif
