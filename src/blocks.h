@@ -93,4 +93,11 @@ blocks_number_of_slot(const BlocksShared *shared, uint32 slot)
 	return shared->base[p] + slot / (CSR_LINE * ID_PARTITIONS) * CSR_LINE + slot % CSR_LINE;
 }
 
+/* Have it fetched into the cache. */
+static inline void
+blocks_prefetch_number(const Blocks *blocks, NodeRef node)
+{
+	__builtin_prefetch(&blocks->number[blocks->shared->base[NODE_PARTITION(node)] + NODE_PLACE(node)]);
+}
+
 #endif

@@ -421,6 +421,13 @@ id_set_hash(IdType type, Id *id)
 									   type == ID_UUID ? UUID_LEN : id->length, 0);
 }
 
+/* Have the id of a node fetched into the cache. */
+void
+ids_prefetch(Ids *ids, NodeRef node)
+{
+	__builtin_prefetch(key_address(ids, NODE_PARTITION(node), NODE_PLACE(node)));
+}
+
 /* The id of a node, with its hash.  Bytes stay valid as long as the arena. */
 void
 ids_get(Ids *ids, NodeRef node, Id *id)

@@ -78,6 +78,7 @@ extern void ids_assign(Ids *ids, const Id *id, int n, NodeRef *node);
 extern void ids_find(Ids *ids, const Id *id, int n, NodeRef *node);
 extern void ids_settle(Ids *ids);
 extern uint32 ids_count(const IdsShared *shared, uint32 partition);
+extern void ids_prefetch(Ids *ids, NodeRef node);
 extern void ids_get(Ids *ids, NodeRef node, Id *id);
 extern void id_set_hash(IdType type, Id *id);
 extern Id	id_from_datum(IdType type, Datum value);

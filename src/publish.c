@@ -28,6 +28,7 @@
 #include "executor/tuptable.h"
 #include "port/pg_bswap.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -43,7 +44,10 @@
 #include "writer.h"
 
 /* Rows of the published table that are looked up together. */
-#define BATCH			256
+#define BATCH			64
+
+/* New users whose results are fetched together. */
+#define AHEAD			32
 
 /* A change of a score that is worth a row of history. */
 #define NOTABLE			0.01
@@ -82,6 +86,7 @@ typedef struct Publisher
 	TimestampTz at;
 	NodeRef    *node;			/* by number */
 	int64		changed;		/* scores of the whole graph */
+	uint32		fresh;			/* tables that had no rows ever before, a bit each */
 	int64		done;			/* users, in all tables */
 	MemoryContext context;		/* of one batch */
 
@@ -207,6 +212,34 @@ find_facet(const Publisher *pub, const Table *table, LabelName name)
 	return NO_FACET;
 }
 
+/*
+ * Have the rows of some places fetched into the cache: users who are next to
+ * each other in a table are far from each other in the results.  (Inline,
+ * because gcc takes calls of a function that only prefetches for useless.)
+ */
+static pg_attribute_always_inline void
+prefetch_rows(const Publisher *pub, const Place *at, int n)
+{
+	const Results *results = pub->results;
+
+	for (int i = 0; i < n; i++)
+	{
+		uint32		place = at[i].place;
+
+		if (at[i].facet != NO_FACET)
+			__builtin_prefetch(&facet_rows(pub, at[i].facet)[place]);
+		else
+		{
+			__builtin_prefetch(&results->score[place]);
+			__builtin_prefetch(&results->percentile[place]);
+			__builtin_prefetch(&results->influence[place]);
+			__builtin_prefetch(&results->responses[place]);
+			__builtin_prefetch(&results->activity[place]);
+			__builtin_prefetch(&results->audience[place]);
+		}
+	}
+}
+
 /* Where a table has a node; false if nowhere. */
 static bool
 find_place(const Publisher *pub, const Table *table, uint32 facet, NodeRef node, Place *at)
@@ -239,9 +272,17 @@ find_place(const Publisher *pub, const Table *table, uint32 facet, NodeRef node,
 	return low < pub->labels->facet[facet].nodes && row[low].number == number;
 }
 
+/* Note whether a table has never had rows. */
+static void
+note_fresh(Publisher *pub, ModelTable table, Writer *writer)
+{
+	if (RelationGetNumberOfBlocks(writer_relation(writer)) == 0)
+		pub->fresh |= 1 << table;
+}
+
 /* Open a table of scores; facet is what its column of facets is called. */
 static void
-open_table(Publisher *pub, Table *table, Oid relid, const char *facet)
+open_table(Publisher *pub, Table *table, ModelTable which, Oid relid, const char *facet)
 {
 	Oid			id_type = model_id_type_oid(pub->model->id_type);
 	bool		topics = facet && strcmp(facet, "topic") == 0;
@@ -259,6 +300,7 @@ open_table(Publisher *pub, Table *table, Oid relid, const char *facet)
 			updated = bms_add_member(updated, attno);
 	}
 	table->writer = writer_open(relid, updated);
+	note_fresh(pub, which, table->writer);
 #define COLUMN(name, type)	(table->name = writer_column(table->writer, #name, (type)))
 	if (facet)
 		table->facet = writer_column(table->writer, facet, TEXTOID);
@@ -284,6 +326,7 @@ static void
 open_history(Publisher *pub)
 {
 	pub->history = writer_open(pub->model->history, NULL);
+	note_fresh(pub, TABLE_HISTORY, pub->history);
 	pub->history_user_id = writer_column(pub->history, "user_id",
 										 model_id_type_oid(pub->model->id_type));
 	pub->history_run = writer_column(pub->history, "run", INT8OID);
@@ -402,16 +445,18 @@ renew_all(Publisher *pub, Table *table)
 {
 	Relation	rel = writer_relation(table->writer);
 	TableScanDesc scan = table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
-	TupleTableSlot *new = table_slot_create(rel, NULL);
+	TupleTableSlot *new = writer_make_slot(table->writer);
 	TupleTableSlot *old[BATCH];
 	Id			id[BATCH];
 	NodeRef		node[BATCH];
 	uint32		facet[BATCH];
+	Place		at[BATCH];
+	bool		wanted[BATCH];
 	uint32		last = NO_FACET;
 	int			n;
 
 	for (int i = 0; i < BATCH; i++)
-		old[i] = table_slot_create(rel, NULL);
+		old[i] = writer_make_slot(table->writer);
 	do
 	{
 		MemoryContext context = MemoryContextSwitchTo(pub->context);
@@ -438,20 +483,28 @@ renew_all(Publisher *pub, Table *table)
 		}
 		ids_find(pub->ids, id, n, node);
 		for (int i = 0; i < n; i++)
+			if (node[i] != NO_NODE)
+				blocks_prefetch_number(pub->blocks, node[i]);
+		for (int i = 0; i < n; i++)
 		{
-			Place		at;
-			bool		wanted = find_place(pub, table, facet[i], node[i], &at);
-			uint64		bit = wanted ? bit_of(table, at) : 0;
+			wanted[i] = find_place(pub, table, facet[i], node[i], &at[i]);
+			if (!wanted[i])
+				at[i] = (Place) {NO_FACET, 0};
+		}
+		prefetch_rows(pub, at, n);
+		for (int i = 0; i < n; i++)
+		{
+			uint64		bit = wanted[i] ? bit_of(table, at[i]) : 0;
 
 			/* a second row of a user, too, there can be only without one */
-			if (!wanted || table->seen[bit / 64] >> bit % 64 & 1)
+			if (!wanted[i] || table->seen[bit / 64] >> bit % 64 & 1)
 			{
 				writer_delete(table->writer, old[i]);
 				pub->changed += table->facet == 0;
 				continue;
 			}
 			table->seen[bit / 64] |= UINT64CONST(1) << bit % 64;
-			renew(pub, table, old[i], new, at);
+			renew(pub, table, old[i], new, at[i]);
 		}
 		progress_done(pub->done += n);
 		MemoryContextSwitchTo(context);
@@ -526,10 +579,23 @@ insert_new(Publisher *pub, const Table *table, uint32 facet, uint32 n)
 	{
 		MemoryContext old = MemoryContextSwitchTo(pub->context);
 		TupleTableSlot *slot = writer_slot(table->writer);
-		Row			row = row_of(pub, (Place) {facet, (uint32) place[i]});
+		Row			row;
 		Id			id;
 		Datum		user_id;
 
+		if (i % AHEAD == 0)
+		{
+			Place		next[AHEAD];
+			int			k = Min(AHEAD, m - i);
+
+			for (int j = 0; j < k; j++)
+			{
+				next[j] = (Place) {facet, (uint32) place[i + j]};
+				ids_prefetch(pub->ids, NODE(place[i + j]));
+			}
+			prefetch_rows(pub, next, k);
+		}
+		row = row_of(pub, (Place) {facet, (uint32) place[i]});
 		ids_get(pub->ids, NODE(place[i]), &id);
 		user_id = id_to_datum(type, &id);
 		set(slot, table->user_id, user_id);
@@ -592,7 +658,8 @@ publish_facets(Publisher *pub, FacetType type, Oid relid)
 
 	if (!OidIsValid(relid))
 		return;
-	open_table(pub, &table, relid, facet_type_name[type]);
+	open_table(pub, &table, type == FACET_NETWORK ? TABLE_NETWORKS : TABLE_TOPICS, relid,
+			   facet_type_name[type]);
 	if (pub->labels)
 	{
 		table.first = pub->labels->shared->facets_before[type];
@@ -611,13 +678,14 @@ publish_facets(Publisher *pub, FacetType type, Oid relid)
 /*
  * Publish the results of a run that shows the state of a time.  labels, if
  * there are any, have the results of networks and topics.  Returns the number
- * of scores that changed, appeared or went, in the table of the whole graph.
+ * of scores that changed, appeared or went, in the table of the whole graph,
+ * and in *fresh which tables had never had rows, for publish_indexes.
  * Raises an error if the caller may not write the tables, or if they were
  * dropped or lost a column.
  */
 int64
 publish(const Model *model, Ids *ids, Blocks *blocks, const Results *results,
-		const Labels *labels, int64 run, TimestampTz at)
+		const Labels *labels, int64 run, TimestampTz at, uint32 *fresh)
 {
 	Publisher	pub = {0};
 	Table		table = {0};
@@ -640,7 +708,7 @@ publish(const Model *model, Ids *ids, Blocks *blocks, const Results *results,
 	pub.context = AllocSetContextCreate(CurrentMemoryContext, "influence publish",
 										ALLOCSET_DEFAULT_SIZES);
 	open_history(&pub);
-	open_table(&pub, &table, model->scores, NULL);
+	open_table(&pub, &table, TABLE_SCORES, model->scores, NULL);
 	table.rows = n;
 	publish_table(&pub, &table);
 	writer_close(pub.history);
@@ -648,20 +716,29 @@ publish(const Model *model, Ids *ids, Blocks *blocks, const Results *results,
 	publish_facets(&pub, FACET_TOPIC, model->topics);
 	arena_free(arena, node, node_size);
 	MemoryContextDelete(pub.context);
+	*fresh = pub.fresh;
 	return pub.changed;
 }
 
 /*
  * Make the indexes of a model's tables that are not there before the first
- * rows are, with so many workers at most.  The server reports the progress of
- * that.  Raises the errors of index_make.
+ * rows are: of those that were fresh, with so many workers at most.  The
+ * server reports the progress of that.  Raises the errors of index_make.
  */
 void
-publish_indexes(const Model *model, int workers)
+publish_indexes(const Model *model, uint32 fresh, int workers)
 {
 	static const char *const score[] = {"score"};
 	static const char *const user_run[] = {"user_id", "run"};
+	static const char *const network_user[] = {"network", "user_id"};
+	static const char *const topic_user[] = {"topic", "user_id"};
 
-	index_make(model->scores, score, lengthof(score), false, workers);
-	index_make(model->history, user_run, lengthof(user_run), true, workers);
+	if (fresh & 1 << TABLE_SCORES)
+		index_make(model->scores, score, lengthof(score), false, workers);
+	if (fresh & 1 << TABLE_HISTORY)
+		index_make(model->history, user_run, lengthof(user_run), true, workers);
+	if (fresh & 1 << TABLE_NETWORKS)
+		index_make(model->networks, network_user, lengthof(network_user), true, workers);
+	if (fresh & 1 << TABLE_TOPICS)
+		index_make(model->topics, topic_user, lengthof(topic_user), true, workers);
 }

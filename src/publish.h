@@ -24,7 +24,7 @@ typedef struct Results
 
 extern void publish_check(Model *model);
 extern int64 publish(const Model *model, Ids *ids, Blocks *blocks, const Results *results,
-					 const Labels *labels, int64 run, TimestampTz at);
-extern void publish_indexes(const Model *model, int workers);
+					 const Labels *labels, int64 run, TimestampTz at, uint32 *fresh);
+extern void publish_indexes(const Model *model, uint32 fresh, int workers);
 
 #endif

@@ -394,7 +394,8 @@ static void
 publish_run(Refresh *r, const Model *model, const Results *results, Run *run)
 {
 	progress_phase(PHASE_PUBLISHING, r->shared->blocks.nodes);
-	run->changed = publish(model, r->ids, r->blocks, results, r->labels, run->run, run->as_of);
+	run->changed = publish(model, r->ids, r->blocks, results, r->labels, run->run, run->as_of,
+						   &run->fresh);
 	if (r->keeper)
 		keep_publish(r->keeper, model, r->ids, r->blocks, r->labels,
 					 r->problem.share[run->iterations % 2], &results->units, run->run);
@@ -614,13 +615,13 @@ refresh(Model *model, bool rescale, Run *run)
 
 	publish_check(model);
 	run_job(model, &job, run);
-	if (run->run == 1)
+	if (run->fresh != 0)
 	{
 		instr_time	clock;
 
 		/* now that there is memory to sort in again */
 		lap(&clock);
-		publish_indexes(model, run->workers);
+		publish_indexes(model, run->fresh, run->workers);
 		run->publish_ms += lap(&clock);
 	}
 }

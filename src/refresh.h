@@ -34,6 +34,7 @@ typedef struct Run
 	double		rank_ms;
 	double		score_ms;
 	double		publish_ms;
+	uint32		fresh;			/* tables whose indexes are still to be made */
 } Run;
 
 /* Takes the results of a model that is computed and not published. */

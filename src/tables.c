@@ -54,17 +54,16 @@ static const struct
 	},
 	[TABLE_NETWORKS] = {
 		"networks", "_networks", "scores by network",
-		"network pg_catalog.text, user_id %s," SCORE_COLUMNS ", PRIMARY KEY (network, user_id)",
+		"network pg_catalog.text NOT NULL, user_id %s NOT NULL," SCORE_COLUMNS,
 		{"network", "user_id"},
 		"influence model %s: scores in each network, as of its last refresh"
 	},
 	[TABLE_TOPICS] = {
 		"topics", "_topics", "scores by topic",
-		"topic pg_catalog.text, user_id %s," SCORE_COLUMNS ","
+		"topic pg_catalog.text NOT NULL, user_id %s NOT NULL," SCORE_COLUMNS ","
 		" relevance pg_catalog.float4 NOT NULL,"
 		" engagement pg_catalog.float4 NOT NULL,"
-		" enthusiasm pg_catalog.float4 NOT NULL,"
-		" PRIMARY KEY (topic, user_id)",
+		" enthusiasm pg_catalog.float4 NOT NULL",
 		{"topic", "user_id"},
 		"influence model %s: scores in each topic, as of its last refresh"
 	},

@@ -42,6 +42,7 @@ struct Writer
 {
 	Relation	rel;
 	MemoryContext context;
+	TupleDesc	desc;			/* of the slots */
 	EState	   *estate;
 	ResultRelInfo *info;
 	EPQState	epq;
@@ -97,6 +98,7 @@ writer_open(Oid relid, Bitmapset *updated)
 	writer_check(rel);
 	writer->rel = rel;
 	writer->context = CurrentMemoryContext;
+	writer->desc = CreateTupleDescCopyConstr(desc);
 	writer->estate = CreateExecutorState();
 	writer->info = makeNode(ResultRelInfo);
 	compat_init_range_table(writer->estate, rel, updated);
@@ -127,6 +129,18 @@ Relation
 writer_relation(Writer *writer)
 {
 	return writer->rel;
+}
+
+/*
+ * A slot for a row of the table, in the current memory context, until
+ * writer_close.  It does not pin the relation's descriptor: the more slots do
+ * that, the longer the server takes for each pin, and it takes one for every
+ * key that it finds to be unique.
+ */
+TupleTableSlot *
+writer_make_slot(Writer *writer)
+{
+	return MakeSingleTupleTableSlot(writer->desc, table_slot_callbacks(writer->rel));
 }
 
 /*
@@ -253,9 +267,6 @@ writer_flush(Writer *writer)
 	{
 		MemoryContext old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
 
-		if (RelationGetDescr(writer->rel)->constr)
-			for (int i = 0; i < writer->n; i++)
-				ExecConstraints(writer->info, writer->slot[i], estate);
 		table_multi_insert(writer->rel, writer->slot, writer->n, estate->es_output_cid, 0,
 						   writer->bulk);
 		MemoryContextSwitchTo(old);
@@ -289,11 +300,12 @@ writer_slot(Writer *writer)
 	{
 		MemoryContext old = MemoryContextSwitchTo(writer->context);
 
-		writer->slot[writer->made++] = table_slot_create(writer->rel, NULL);
+		writer->slot[writer->made++] = writer_make_slot(writer);
 		MemoryContextSwitchTo(old);
 	}
 	slot = writer->slot[writer->n];
 	ExecClearTuple(slot);
+	slot->tts_tableOid = RelationGetRelid(writer->rel);
 	for (int i = 0; i < natts; i++)
 	{
 		slot->tts_isnull[i] = true;
@@ -312,6 +324,9 @@ writer_insert(Writer *writer)
 	TupleTableSlot *slot = writer->slot[writer->n];
 
 	ExecStoreVirtualTuple(slot);
+	/* as long as values need not be taken out of a tuple */
+	if (!writer->one_by_one && RelationGetDescr(writer->rel)->constr)
+		ExecConstraints(writer->info, slot, writer->estate);
 	ExecMaterializeSlot(slot);
 	ResetPerTupleExprContext(writer->estate);
 	writer->n++;
@@ -344,7 +359,7 @@ lock_row(Writer *writer, TupleTableSlot *slot)
 	{
 		MemoryContext old = MemoryContextSwitchTo(writer->context);
 
-		writer->locked = table_slot_create(writer->rel, NULL);
+		writer->locked = writer_make_slot(writer);
 		MemoryContextSwitchTo(old);
 	}
 	result = table_tuple_lock(writer->rel, &slot->tts_tid, GetActiveSnapshot(), writer->locked,
@@ -412,6 +427,7 @@ writer_close(Writer *writer)
 	ExecCloseResultRelations(writer->estate);	/* those that triggers opened */
 	ExecResetTupleTable(writer->estate->es_tupleTable, false);
 	FreeExecutorState(writer->estate);
+	FreeTupleDesc(writer->desc);
 	table_close(writer->rel, NoLock);
 	pfree(writer);
 }

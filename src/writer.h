@@ -17,6 +17,7 @@ typedef struct Writer Writer;
 extern void writer_check(Relation rel);
 extern Writer *writer_open(Oid relid, Bitmapset *updated);
 extern Relation writer_relation(Writer *writer);
+extern TupleTableSlot *writer_make_slot(Writer *writer);
 extern AttrNumber writer_column(Writer *writer, const char *name, Oid type);
 extern void writer_defer_index(Writer *writer, AttrNumber attno, uint64 *entry, Size rows);
 extern TupleTableSlot *writer_slot(Writer *writer);
