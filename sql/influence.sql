@@ -518,3 +518,13 @@ RETURNS TABLE ("position" int, user_id text, score real, relevance real, cost fl
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20 COST 100000 AS 'MODULE_PATHNAME', 'influence_campaign_key';
 COMMENT ON FUNCTION influence_campaign(text, int, influence_text_id, text, text, float8, text[], float8[], text[], text, float8, float8, float8, bigint)
 IS 'whom to invite, so that most people are reached';
+
+-- 5. Keeping current
+
+CREATE FUNCTION influence_schedule(model text, schedule text) RETURNS bigint
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_schedule(text, text) IS 'let pg_cron refresh a model regularly, as the caller; returns the number of the job';
+
+CREATE FUNCTION influence_unschedule(model text = NULL) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_unschedule(text) IS 'remove the caller''s job for a model';

@@ -161,9 +161,10 @@ compat_has_virtual_columns(Relation rel)
 #endif
 }
 
-/* 16 united the checks for ownership */
+/* 16 united the checks for ownership and for privileges */
 #include "catalog/pg_class.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_namespace.h"
 #include "utils/acl.h"
 
 static inline bool
@@ -183,6 +184,16 @@ compat_database_ownercheck(Oid database, Oid role)
 	return object_ownercheck(DatabaseRelationId, database, role);
 #else
 	return pg_database_ownercheck(database, role);
+#endif
+}
+
+static inline AclResult
+compat_schema_aclcheck(Oid schema, Oid role, AclMode mode)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(NamespaceRelationId, schema, role, mode);
+#else
+	return pg_namespace_aclcheck(schema, role, mode);
 #endif
 }
 

@@ -34,6 +34,7 @@
 #include "hierarchy.h"
 #include "mixture.h"
 #include "model.h"
+#include "schedule.h"
 #include "source.h"
 #include "tables.h"
 #include "weights.h"
@@ -720,8 +721,9 @@ lock_default(const Catalog *catalog)
 /*
  * influence_drop_model(name)
  *
- * Forget a model, with its tables and runs.  Raises an error if the caller
- * does not own it, or if something depends on a table.
+ * Forget a model, with its tables and runs and the caller's job for it.
+ * Raises an error if the caller does not own it, or if something depends on a
+ * table.
  */
 Datum
 influence_drop_model(PG_FUNCTION_ARGS)
@@ -735,6 +737,7 @@ influence_drop_model(PG_FUNCTION_ARGS)
 	lock_default(&catalog);
 	model = model_find(&catalog, TextDatumGetCString(value[0]), true);
 	model_check_owner(model);
+	schedule_forget(model->name);
 	spi_begin();
 	tables_drop(model);
 	catalog_execute(&catalog, false,

@@ -42,7 +42,7 @@ is($standby->safe_psql('postgres', 'SELECT name, runs FROM influence_models'), '
 
 for my $call ("influence_refresh('model')", "influence_rescale('model')", "influence_set_default('model')",
 	"influence_drop_model('model')", "influence_create_model('x', 'interactions')",
-	"influence_alter_model('model', damping => 0.4)")
+	"influence_alter_model('model', damping => 0.4)", "influence_schedule('model', '* * * * *')", "influence_unschedule('model')")
 {
 	like(statement_error($standby, "SELECT $call"), qr/^25006: cannot execute .* in a read-only transaction/, "a standby refuses $call");
 	like(statement_error($primary, "BEGIN READ ONLY; SELECT $call"), qr/^25006: cannot execute .* in a read-only transaction/,
