@@ -291,7 +291,7 @@ CREATE TABLE influence_run (
     publish_ms float8 NOT NULL,
     PRIMARY KEY (model, run)
 );
-COMMENT ON TABLE influence_run IS 'runs of models, as the view influence_runs shows them';
+COMMENT ON TABLE influence_run IS 'runs of models that succeeded, as the view influence_runs shows them';
 COMMENT ON COLUMN influence_run.mode IS 'full or rescale';
 COMMENT ON COLUMN influence_run.as_of IS 'the time that ages are counted from; later rows are skipped';
 COMMENT ON COLUMN influence_run.interactions IS 'rows read';
@@ -320,6 +320,22 @@ COMMENT ON TABLE influence_scale IS 'scales of the networks and topics of models
 COMMENT ON COLUMN influence_scale.reference IS 'greatest influence when the scale was taken: it scores 100';
 COMMENT ON COLUMN influence_scale.c IS 'a tenth of the mean influence when the scale was taken';
 
+CREATE TABLE influence_failure (
+    model text,
+    failure bigint,
+    mode text NOT NULL,
+    started_at timestamptz NOT NULL,
+    finished_at timestamptz NOT NULL,
+    as_of timestamptz NOT NULL,
+    status text NOT NULL,
+    error text NOT NULL,
+    PRIMARY KEY (model, failure)
+);
+COMMENT ON TABLE influence_failure IS 'the latest runs of models that failed, as the view influence_runs shows them';
+COMMENT ON COLUMN influence_failure.failure IS 'how many times the model had failed, with this one';
+COMMENT ON COLUMN influence_failure.status IS 'failed or cancelled';
+COMMENT ON COLUMN influence_failure.error IS 'the error''s code and message';
+
 CREATE VIEW influence_models AS
     SELECT name, interactions, source, target, weight, at, kind, network, topic,
            kind_weights, network_weights, half_life, pair_weight, restart,
@@ -328,9 +344,32 @@ CREATE VIEW influence_models AS
     FROM @extschema@.influence_model;
 COMMENT ON VIEW influence_models IS 'models: what is defined';
 
+-- Runs that failed have no number of their own; theirs is not NULL, so that
+-- ORDER BY run DESC begins with the last one that succeeded.  A message may
+-- quote what only the owner of the model is to see.
 CREATE VIEW influence_runs AS
-    SELECT * FROM @extschema@.influence_run;
-COMMENT ON VIEW influence_runs IS 'runs of models: what was done';
+    SELECT run, model, mode, started_at, finished_at, as_of,
+           interactions, skipped, skipped_null, skipped_self, skipped_zero, skipped_future,
+           nodes, edges, iterations, residual, converged, changed, peak_memory_bytes, workers,
+           read_ms, build_ms, rank_ms, score_ms, publish_ms,
+           'succeeded' AS status, NULL AS error
+    FROM @extschema@.influence_run
+    UNION ALL
+    SELECT 0, f.model, f.mode, f.started_at, f.finished_at, f.as_of,
+           NULL, NULL, NULL, NULL, NULL, NULL,
+           NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+           NULL, NULL, NULL, NULL, NULL,
+           f.status,
+           CASE WHEN EXISTS (
+               SELECT FROM @extschema@.influence_model m
+               JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) m.scores
+               WHERE m.name OPERATOR(pg_catalog.=) f.model AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
+           ) THEN f.error END
+    FROM @extschema@.influence_failure f;
+COMMENT ON VIEW influence_runs IS 'runs of models: what was done, and what failed';
+COMMENT ON COLUMN influence_runs.run IS 'number of the run; 0 if it failed';
+COMMENT ON COLUMN influence_runs.status IS 'succeeded, failed or cancelled';
+COMMENT ON COLUMN influence_runs.error IS 'why it failed, for the owner of the model';
 
 CREATE FUNCTION influence_refreshes_running(
     OUT pid int, OUT scores regclass, OUT phase text, OUT done bigint, OUT total bigint)
@@ -349,9 +388,11 @@ COMMENT ON VIEW influence_progress IS 'refreshes that run now: what they do, and
 -- write them for everybody else.
 GRANT SELECT ON influence_model, influence_run, influence_scale, influence_models, influence_runs, influence_progress TO PUBLIC;
 GRANT INSERT, UPDATE, DELETE ON influence_model, influence_run, influence_scale TO pg_database_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON influence_failure TO pg_database_owner;
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.influence_model', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.influence_run', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.influence_scale', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.influence_failure', '');
 
 CREATE FUNCTION influence_model_changed() RETURNS trigger
 LANGUAGE C AS 'MODULE_PATHNAME';

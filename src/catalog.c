@@ -21,13 +21,18 @@
 Catalog
 catalog_open(FunctionCallInfo fcinfo)
 {
+	return catalog_open_schema(get_func_namespace(fcinfo->flinfo->fn_oid));
+}
+
+/* The extension's tables in a schema. */
+Catalog
+catalog_open_schema(Oid schema_oid)
+{
 	Catalog		catalog;
 	HeapTuple	tuple;
-	Oid			schema_oid;
-	char	   *schema;
+	char	   *schema = get_namespace_name(schema_oid);
 
-	schema_oid = get_func_namespace(fcinfo->flinfo->fn_oid);
-	schema = get_namespace_name(schema_oid);
+	catalog.schema = schema_oid;
 	catalog.model = get_relname_relid("influence_model", schema_oid);
 	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(catalog.model));
 	if (!HeapTupleIsValid(tuple))
@@ -39,6 +44,7 @@ catalog_open(FunctionCallInfo fcinfo)
 	catalog.model_name = quote_qualified_identifier(schema, "influence_model");
 	catalog.run_name = quote_qualified_identifier(schema, "influence_run");
 	catalog.scale_name = quote_qualified_identifier(schema, "influence_scale");
+	catalog.failure_name = quote_qualified_identifier(schema, "influence_failure");
 	return catalog;
 }
 

@@ -31,6 +31,7 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "failure.h"
 #include "hierarchy.h"
 #include "mixture.h"
 #include "model.h"
@@ -737,6 +738,7 @@ influence_drop_model(PG_FUNCTION_ARGS)
 	lock_default(&catalog);
 	model = model_find(&catalog, TextDatumGetCString(value[0]), true);
 	model_check_owner(model);
+	failure_lock(model);
 	schedule_forget(model->name);
 	spi_begin();
 	tables_drop(model);
@@ -745,6 +747,9 @@ influence_drop_model(PG_FUNCTION_ARGS)
 					1, type, value, NULL);
 	catalog_execute(&catalog, false,
 					psprintf("DELETE FROM %s WHERE model OPERATOR(pg_catalog.=) $1", catalog.scale_name),
+					1, type, value, NULL);
+	catalog_execute(&catalog, false,
+					psprintf("DELETE FROM %s WHERE model OPERATOR(pg_catalog.=) $1", catalog.failure_name),
 					1, type, value, NULL);
 	catalog_execute(&catalog, false,
 					psprintf("DELETE FROM %s WHERE name OPERATOR(pg_catalog.=) $1", catalog.model_name),

@@ -613,7 +613,6 @@ refresh(Model *model, bool rescale, Run *run)
 {
 	Job			job = {.rescale = rescale, .since = DT_NOBEGIN, .publish = true};
 
-	publish_check(model);
 	run_job(model, &job, run);
 	if (run->fresh != 0)
 	{

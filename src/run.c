@@ -14,9 +14,12 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #include "compat.h"
+#include "failure.h"
+#include "publish.h"
 #include "refresh.h"
 #include "scales.h"
 
@@ -35,31 +38,56 @@ typedef struct Running
 
 static Running *running = NULL;
 
-/*
- * Refresh a model, unless it is a query or trigger of its own refresh that
- * asks for that.
- */
+/* Raise an error if this session is refreshing a model already. */
 static void
-refresh_once(Model *model, bool rescale, Run *run)
+check_not_running(const Model *model)
 {
-	Running		this = {model->scores, running};
-
 	for (Running *r = running; r; r = r->outer)
 		if (r->scores == model->scores)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_IN_USE),
 					 errmsg("model \"%s\" is being refreshed by this session", model->name),
 					 errdetail("Its interactions or a trigger of its tables call influence_refresh.")));
+}
+
+/*
+ * Refresh a model, in a subtransaction: if it fails, all that it holds has
+ * been let go of when that is recorded and the error goes its way.
+ */
+static void
+refresh_or_record(const Catalog *catalog, Model *model, bool rescale, Run *run)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Running		this = {model->scores, running};
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	running = &this;
 	PG_TRY();
 	{
-		running = &this;
 		refresh(model, rescale, run);
+		CHECK_FOR_INTERRUPTS();
+		ReleaseCurrentSubTransaction();
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
+		ErrorData  *error;
+
 		running = this.outer;
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		failure_record(catalog, model, run, error);
+		ReThrowError(error);
 	}
 	PG_END_TRY();
+	running = this.outer;
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
 }
 
 /*
@@ -91,6 +119,8 @@ run_model(FunctionCallInfo fcinfo, const char *name, const char *mode, Timestamp
 	run.mode = mode;
 	run.as_of = as_of;
 	model = model_find(&catalog, name, true);
+	check_not_running(model);
+	publish_check(model);
 	run.run = model->runs + 1;
 	if (model->network || model->topic)
 		model->scales = scales_read(&catalog, model->name);
@@ -102,7 +132,7 @@ run_model(FunctionCallInfo fcinfo, const char *name, const char *mode, Timestamp
 	 */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	refresh_once(model, rescale, &run);
+	refresh_or_record(&catalog, model, rescale, &run);
 	PopActiveSnapshot();
 	run.finished_at = GetCurrentTimestamp();
 

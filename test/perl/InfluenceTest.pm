@@ -173,13 +173,13 @@ sub statement_error
 # Poll a query until it gives t.
 sub wait_for
 {
-	my ($node, $query) = @_;
+	my ($node, $query, $db) = @_;
 	my $until = time + 60;
 
 	while (time < $until)
 	{
 		my ($out, $err);
-		my $status = $node->psql('postgres', $query, stdout => \$out, stderr => \$err);
+		my $status = $node->psql($db // 'postgres', $query, stdout => \$out, stderr => \$err);
 		return 1 if defined $status && $status == 0 && $out eq 't';
 		sleep 0.02;
 	}

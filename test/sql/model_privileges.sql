@@ -58,7 +58,7 @@ SELECT error_of('UPDATE influence_model SET damping = 0');
 SELECT error_of('DELETE FROM influence_model');
 SELECT error_of('TRUNCATE influence_run');
 SELECT error_of('UPDATE influence_models SET damping = 0');
-SELECT error_of('INSERT INTO influence_runs(run) VALUES (1)');
+SELECT error_of('INSERT INTO influence_run(run) VALUES (1)');
 SELECT error_of('SELECT * FROM influence_model FOR UPDATE');
 -- and nothing that changes another's model
 SELECT error_of('SELECT influence_refresh()');

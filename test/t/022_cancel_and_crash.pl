@@ -89,6 +89,9 @@ SQL
 	is(leftovers($node), '', 'nothing is left behind');
 }
 
+ok(wait_for($node, "SELECT count(*) > 0 FROM influence_runs WHERE run = 0 AND status = 'cancelled' AND error = '57014: canceling statement due to statement timeout'"),
+	'runs that were cancelled are recorded');
+
 # What happens to a session whose process, or one of whose workers, ends.  The
 # session has another chance when it came to nothing because it was over.
 sub disturb
@@ -138,6 +141,10 @@ for (1 .. 2)
 	is(state_of_everything(), $before, 'nothing has changed');
 	is(leftovers($node), '', 'nothing is left behind');
 }
+
+ok(wait_for($node, "SELECT count(*) > 0 FROM influence_runs WHERE status = 'cancelled' AND error = '57014: canceling statement due to user request'"),
+	'one that a user cancelled is recorded');
+is($node->safe_psql('postgres', "SELECT count(*) FROM influence_runs WHERE error LIKE '%terminating connection%'"), '0', 'one whose session ended is not');
 
 # kill -9: the server starts anew by itself.
 

@@ -49,6 +49,9 @@ SELECT influence_refresh('My "model''s" \ name', as_of => '2024-01-03 UTC');
 DELETE FROM "Odd ""schema"""."in'teractions" WHERE "the source" = 'user 1';
 SELECT influence_refresh('My "model''s" \ name', as_of => '2024-01-03 12:00 UTC');
 SELECT influence_refresh('plain');
+CREATE TABLE negative AS SELECT 1 AS source, 2 AS target, -1 AS weight;
+SELECT influence_create_model('failing', 'negative', weight => 'weight');
+DO $$ BEGIN PERFORM influence_refresh('failing'); EXCEPTION WHEN numeric_value_out_of_range THEN END $$;
 INSERT INTO plain SELECT n, 3 FROM generate_series(1000, 1100) n;
 GRANT SELECT ON plain_scores TO reader;
 SQL
@@ -57,6 +60,7 @@ SQL
 my @everything = (
 	'SELECT * FROM influence_models ORDER BY name',
 	'SELECT * FROM influence_runs ORDER BY model, run',
+	'SELECT * FROM influence_failure',
 	'SELECT * FROM "Odd ""schema"""."My ""model\'s"" \\ name_scores" ORDER BY user_id COLLATE "C"',
 	'SELECT * FROM "Odd ""schema"""."My ""model\'s"" \\ name_history" ORDER BY run, user_id COLLATE "C"',
 	'SELECT * FROM plain_scores ORDER BY user_id',
@@ -93,6 +97,7 @@ for my $case ([ 'source_super', 'target_super', $node->safe_psql('postgres', 'SE
 	my $file = "$dir/$from.sql";
 
 	run_sql($from, $user, $setup);
+	ok(wait_for($node, "SELECT count(error) = 1 FROM influence_runs WHERE status = 'failed'", $from), "$user: a run that failed");
 	my @before = everything($from, $user);
 	command_ok([ 'pg_dump', '-U', $user, '-f', $file, '-d', $node->connstr($from) ], "$user: pg_dump");
 	command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-U', $user, '-f', $file, '-d', $node->connstr($to) ], "$user: restored by psql");

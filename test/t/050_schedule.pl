@@ -181,6 +181,8 @@ SQL
 is($seen, $expected, 'each job that is left has run, as the role that scheduled it');
 like(run_sql("SELECT return_message FROM cron.job_run_details WHERE jobid = $id_broken LIMIT 1", 'owner'),
 	qr/^ERROR:  interaction from 1 to 2 has weight -1/, 'a job that fails says why');
+is(run_sql("SELECT DISTINCT run, status, error FROM public.influence_runs WHERE model = 'broken'", 'owner'),
+	'0|failed|22003: interaction from 1 to 2 has weight -1', 'influence_runs says so too');
 is(run_sql("SELECT count(*) FROM cron.job_run_details WHERE jobid IN ($id_unscheduled, $id_dropped)", $super), '0', 'jobs that are gone did not run');
 is(run_sql("SELECT bool_and(runs > 0) FROM influence_models WHERE name IN ('social', $odd_literal)", $super), 't', 'the models are refreshed');
 is(run_sql("SELECT runs > 0 FROM influence_models WHERE name = 'social'", $super, q{Another's db}), 't', 'that of the other database too');
