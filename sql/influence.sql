@@ -232,6 +232,7 @@ CREATE TABLE influence_model (
     topic_parents regclass,
     keep_graphs int NOT NULL,
     mixture jsonb,
+    keep_history interval,
     id_type regtype NOT NULL,
     scores regclass NOT NULL,
     history regclass NOT NULL,
@@ -249,6 +250,7 @@ COMMENT ON INDEX influence_model_default IS 'at most one model is the default';
 COMMENT ON COLUMN influence_model.interactions IS 'table or view that interactions are read from';
 COMMENT ON COLUMN influence_model.source IS 'its column of who reacted';
 COMMENT ON COLUMN influence_model.target IS 'its column of whom they reacted to';
+COMMENT ON COLUMN influence_model.keep_history IS 'how long rows of the history stay; NULL: for ever';
 COMMENT ON COLUMN influence_model.id_type IS 'type of user ids: bigint, uuid or text';
 COMMENT ON COLUMN influence_model.scores IS 'table that scores are published in';
 COMMENT ON COLUMN influence_model.history IS 'table of changes of scores';
@@ -340,7 +342,7 @@ CREATE VIEW influence_models AS
     SELECT name, interactions, source, target, weight, at, kind, network, topic,
            kind_weights, network_weights, half_life, pair_weight, restart,
            damping, tolerance, max_iterations, topic_parents, keep_graphs,
-           mixture, id_type, scores, history, networks, topics, graph, is_default, reference, c, runs
+           mixture, keep_history, id_type, scores, history, networks, topics, graph, is_default, reference, c, runs
     FROM @extschema@.influence_model;
 COMMENT ON VIEW influence_models IS 'models: what is defined';
 
@@ -410,10 +412,11 @@ CREATE FUNCTION influence_create_model(
     kind_weights jsonb = NULL, network_weights jsonb = NULL,
     half_life interval = '90 days', pair_weight text = 'log', restart text = 'credible',
     damping float8 = 0.5, tolerance float8 = 1e-8, max_iterations int = 100,
-    topic_parents regclass = NULL, keep_graphs int = 2, mixture jsonb = NULL)
+    topic_parents regclass = NULL, keep_graphs int = 2, mixture jsonb = NULL,
+    keep_history interval = NULL)
 RETURNS regclass
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION influence_create_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int, regclass, int, jsonb)
+COMMENT ON FUNCTION influence_create_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int, regclass, int, jsonb, interval)
 IS 'define a model, and make its tables in the current schema';
 
 CREATE FUNCTION influence_alter_model(
@@ -424,10 +427,10 @@ CREATE FUNCTION influence_alter_model(
     half_life interval = NULL, pair_weight text = NULL, restart text = NULL,
     damping float8 = NULL, tolerance float8 = NULL, max_iterations int = NULL,
     topic_parents regclass = NULL, keep_graphs int = NULL, mixture jsonb = NULL,
-    reset text[] = NULL)
+    keep_history interval = NULL, reset text[] = NULL)
 RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION influence_alter_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int, regclass, int, jsonb, text[])
+COMMENT ON FUNCTION influence_alter_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int, regclass, int, jsonb, interval, text[])
 IS 'change a model: what is NULL stays, what reset lists is taken away';
 
 CREATE FUNCTION influence_drop_model(name text) RETURNS void

@@ -31,17 +31,26 @@
 #include "compat.h"
 #include "index.h"
 
-/* Does an index of all rows of a table order them by a column first? */
-static bool
-leads(Oid oid, AttrNumber attno)
+/* Has a table a btree index of all rows that orders them by a column first? */
+bool
+index_exists(Relation rel, AttrNumber attno)
 {
-	Relation	index = index_open(oid, AccessShareLock);
-	bool		answer = index->rd_index->indisvalid && index->rd_rel->relam == BTREE_AM_OID &&
-		index->rd_index->indkey.values[0] == attno &&
-		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *lc;
+	bool		found = false;
 
-	index_close(index, AccessShareLock);
-	return answer;
+	foreach(lc, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+
+		found = found ||
+			(index->rd_index->indisvalid && index->rd_rel->relam == BTREE_AM_OID &&
+			 attno > 0 && index->rd_index->indkey.values[0] == attno &&
+			 heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL));
+		index_close(index, AccessShareLock);
+	}
+	list_free(indexes);
+	return found;
 }
 
 /*
@@ -59,13 +68,8 @@ index_make(Oid table, const char *const *column, int columns, bool primary, int 
 	AttrNumber	first = get_attnum(table, column[0]);
 	Oid			tablespace = rel->rd_rel->reltablespace;
 	IndexStmt  *stmt = makeNode(IndexStmt);
-	List	   *index = RelationGetIndexList(rel);
-	bool		found = primary && OidIsValid(compat_primary_key(rel));
-	ListCell   *lc;
+	bool		found = (primary && OidIsValid(compat_primary_key(rel))) || index_exists(rel, first);
 
-	foreach(lc, index)
-		found = found || leads(lfirst_oid(lc), first);
-	list_free(index);
 	if (!found && rel->rd_refcnt != (rel->rd_isnailed ? 2 : 1))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),

@@ -5,6 +5,9 @@
 #ifndef INFLUENCE_INDEX_H
 #define INFLUENCE_INDEX_H
 
+#include "utils/relcache.h"
+
+extern bool index_exists(Relation rel, AttrNumber attno);
 extern void index_make(Oid table, const char *const *column, int columns, bool primary,
 					   int workers);
 

@@ -35,6 +35,7 @@
 #include "hierarchy.h"
 #include "mixture.h"
 #include "model.h"
+#include "retain.h"
 #include "schedule.h"
 #include "source.h"
 #include "tables.h"
@@ -63,6 +64,7 @@ typedef enum Argument
 	ARG_TOPIC_PARENTS,
 	ARG_KEEP_GRAPHS,
 	ARG_MIXTURE,
+	ARG_KEEP_HISTORY,
 	ARGUMENTS,
 	ARG_RESET = ARGUMENTS		/* of alter */
 } Argument;
@@ -94,6 +96,7 @@ static const struct
 	[ARG_TOPIC_PARENTS] = {"topic_parents", REGCLASSOID, true},
 	[ARG_KEEP_GRAPHS] = {"keep_graphs", INT4OID, false},
 	[ARG_MIXTURE] = {"mixture", JSONBOID, true},
+	[ARG_KEEP_HISTORY] = {"keep_history", INTERVALOID, true},
 };
 
 /* The columns of influence_model in the order in which they are read. */
@@ -101,7 +104,8 @@ static const struct
 	"name, interactions, source, target, weight, at, kind, network, topic, " \
 	"kind_weights, network_weights, half_life, pair_weight, restart, damping, " \
 	"tolerance, max_iterations, topic_parents, keep_graphs, mixture, id_type, scores, " \
-	"history, networks, topics, graph, is_default, reference, c, runs"
+	"history, networks, topics, graph, is_default, reference, c, runs, " \
+	"keep_history"
 
 /* Graphs of more runs than that are not kept. */
 #define MOST_GRAPHS		1000
@@ -144,8 +148,8 @@ name_or_null(Datum value)
 }
 
 /* The seconds of an interval, a day having 24 hours and a month 30 days. */
-static double
-interval_seconds(const Interval *interval)
+double
+model_interval_seconds(const Interval *interval)
 {
 	return (double) interval->time / USECS_PER_SEC +
 		SECS_PER_DAY * (interval->day + (double) DAYS_PER_MONTH * interval->month);
@@ -236,7 +240,7 @@ model_find(const Catalog *catalog, const char *name, bool lock)
 	model->network_weights = (Jsonb *) DatumGetPointer(fetch(row, 11, context));
 	model->half_life_interval = DatumGetIntervalP(fetch(row, 12, context));
 	if (model->half_life_interval)
-		model->half_life = interval_seconds(model->half_life_interval);
+		model->half_life = model_interval_seconds(model->half_life_interval);
 	d = fetch(row, 13, context);
 	model->pair_weight = MemoryContextStrdup(context, TextDatumGetCString(d));
 	d = fetch(row, 14, context);
@@ -259,6 +263,7 @@ model_find(const Catalog *catalog, const char *name, bool lock)
 	model->reference = DatumGetFloat8(fetch(row, 28, context));
 	model->c = DatumGetFloat8(fetch(row, 29, context));
 	model->runs = DatumGetInt64(fetch(row, 30, context));
+	model->keep_history = DatumGetIntervalP(fetch(row, 31, context));
 	spi_end();
 	return model;
 }
@@ -334,6 +339,11 @@ validate(const Model *model)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("half_life must be greater than 0"),
 				 errhint("Without half_life (NULL) interactions do not age.")));
+	if (model->keep_history && !(model_interval_seconds(model->keep_history) > 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("keep_history must be greater than 0"),
+				 errhint("Without keep_history (NULL) the history is kept for ever.")));
 	if (model->kind_weights)
 	{
 		weights_check("kind_weights", model->kind_weights);
@@ -410,7 +420,7 @@ set_argument(Model *model, Argument a, Datum value)
 			break;
 		case ARG_HALF_LIFE:
 			model->half_life_interval = DatumGetIntervalP(value);
-			model->half_life = interval_seconds(model->half_life_interval);
+			model->half_life = model_interval_seconds(model->half_life_interval);
 			break;
 		case ARG_PAIR_WEIGHT:
 			model->pair_weight = TextDatumGetCString(value);
@@ -435,6 +445,9 @@ set_argument(Model *model, Argument a, Datum value)
 			break;
 		case ARG_MIXTURE:
 			model->mixture_json = DatumGetJsonbP(value);
+			break;
+		case ARG_KEEP_HISTORY:
+			model->keep_history = DatumGetIntervalP(value);
 			break;
 		case ARGUMENTS:
 			break;
@@ -478,6 +491,9 @@ reset_argument(Model *model, Argument a)
 		case ARG_MIXTURE:
 			model->mixture_json = NULL;
 			break;
+		case ARG_KEEP_HISTORY:
+			model->keep_history = NULL;
+			break;
 		default:
 			break;
 	}
@@ -516,6 +532,9 @@ model_values(const Model *model, Datum *value, char *nulls)
 		nulls[ARG_TOPIC_PARENTS] = 'n';
 	if (model->mixture_json == NULL)
 		nulls[ARG_MIXTURE] = 'n';
+	value[ARG_KEEP_HISTORY] = PointerGetDatum(model->keep_history);
+	if (model->keep_history == NULL)
+		nulls[ARG_KEEP_HISTORY] = 'n';
 #undef NAME
 }
 
@@ -608,6 +627,7 @@ influence_create_model(PG_FUNCTION_ARGS)
 				 errmsg("a model cannot have temporary tables"),
 				 errhint("Put a permanent schema first in search_path.")));
 	tables_create(model, schema);
+	retain_prepare(model);
 
 	model_values(model, value, nulls);
 	initStringInfo(&columns);
@@ -636,7 +656,7 @@ resettable(const char *name)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("\"%s\" is nothing that reset can take away from a model", name),
-			 errhint("It can be weight, at, kind, network, topic, kind_weights, network_weights, half_life, topic_parents or mixture.")));
+			 errhint("It can be weight, at, kind, network, topic, kind_weights, network_weights, half_life, topic_parents, mixture or keep_history.")));
 }
 
 /*
@@ -690,6 +710,7 @@ influence_alter_model(PG_FUNCTION_ARGS)
 						format_type_be(model_id_type_oid(id_type)),
 						format_type_be(model_id_type_oid(model->id_type))),
 				 errhint("Create another model.")));
+	retain_prepare(model);
 
 	spi_begin();
 	tables_adapt(model);

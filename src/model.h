@@ -47,6 +47,7 @@ typedef struct Model
 	double		reference;		/* the scale; 0: not taken yet */
 	double		c;
 	int64		runs;
+	Interval   *keep_history;	/* or NULL: for ever */
 	struct Scales *scales;		/* of networks and topics, while it is run */
 } Model;
 
@@ -54,5 +55,6 @@ extern Model *model_find(const Catalog *catalog, const char *name, bool lock);
 extern void model_store_run(const Catalog *catalog, const Model *model);
 extern void model_check_owner(const Model *model);
 extern Oid	model_id_type_oid(IdType type);
+extern double model_interval_seconds(const Interval *interval);
 
 #endif

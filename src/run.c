@@ -21,6 +21,7 @@
 #include "failure.h"
 #include "publish.h"
 #include "refresh.h"
+#include "retain.h"
 #include "scales.h"
 
 PG_FUNCTION_INFO_V1(influence_refresh);
@@ -67,6 +68,7 @@ refresh_or_record(const Catalog *catalog, Model *model, bool rescale, Run *run)
 	PG_TRY();
 	{
 		refresh(model, rescale, run);
+		retain_history(model, run->as_of);
 		CHECK_FOR_INTERRUPTS();
 		ReleaseCurrentSubTransaction();
 	}

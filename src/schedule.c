@@ -12,6 +12,8 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
@@ -25,6 +27,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/resowner.h"
 #include "utils/syscache.h"
 
 #include "compat.h"
@@ -231,20 +234,49 @@ remove_jobs(const Job *jobs, int n)
 /*
  * The job of a model that is dropped goes with it, if it is the caller's; a
  * superuser's drop takes everybody's along.  What is left, such as a job that
- * is kept in another database, fails from then on, which pg_cron records.
+ * is kept in another database, fails from then on, which pg_cron records.  If
+ * pg_cron refuses, that is a warning: it keeps nobody from dropping a model.
  */
 void
 schedule_forget(const char *model)
 {
-	Job		   *jobs;
-	int			n;
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
 
 	if (!cron_is_here() || !may_use_cron())
 		return;
-	spi_begin();
-	n = find_jobs(job_name(model, NULL), superuser(), &jobs);
-	(void) remove_jobs(jobs, n);
-	spi_end();
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		Job		   *jobs;
+		int			n;
+
+		spi_begin();
+		n = find_jobs(job_name(model, NULL), superuser(), &jobs);
+		(void) remove_jobs(jobs, n);
+		spi_end();
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			ReThrowError(error);
+		ereport(WARNING,
+				(errmsg("could not remove jobs for model \"%s\": %s", model, error->message),
+				 errhint("Jobs for it that are left will fail.")));
+	}
+	PG_END_TRY();
 }
 
 /* --- functions ---------------------------------------------------------- */

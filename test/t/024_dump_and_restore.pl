@@ -39,7 +39,7 @@ SET search_path = "Odd ""schema""", public;
 SELECT influence_create_model('My "model''s" \ name', '"in''teractions"', source => 'the source', target => 'Target',
     weight => 'w%', at => 'at', kind => 'kind', network => 'network', kind_weights => '{"it''s \"odd\" \\ %s": 2.5}',
     network_weights => '{"net1": 0.5}', half_life => '1 day 12:00', pair_weight => 'linear', restart => 'activity',
-    damping => 0.61, tolerance => 1e-9, max_iterations => 77);
+    damping => 0.61, tolerance => 1e-9, max_iterations => 77, keep_history => '1 year 2 days');
 SET search_path = public;
 CREATE TABLE plain AS SELECT n % 50 AS source, (n * n) % 83 AS target FROM generate_series(1, 500) n;
 SELECT influence_create_model('plain', 'plain');
