@@ -16,18 +16,19 @@ SELECT p.oid::regprocedure::text AS function, provolatile AS volatile, proparall
 	pg_get_function_result(p.oid) AS result
 FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'influence')
-	AND proname ~ '^influence_(create_model|alter_model|drop_model|set_default|refresh|rescale|score)$'
+	AND proname ~ '^influence_(create_model|alter_model|drop_model|set_default|refresh|rescale|score|explain|changes|history)$'
 ORDER BY proname COLLATE "C", pronargs, proargtypes[0];
 \pset format unaligned
 \pset tuples_only
 SELECT proname, pg_get_function_arguments(p.oid) FROM pg_proc p
-WHERE proname IN ('influence_create_model', 'influence_refresh', 'influence_rescale', 'influence_score', 'influence_alter_model')
+WHERE proname IN ('influence_create_model', 'influence_refresh', 'influence_rescale', 'influence_score', 'influence_alter_model',
+	'influence_explain', 'influence_changes', 'influence_history')
 ORDER BY proname COLLATE "C", pronargs, proargtypes[0];
 \pset tuples_only off
 \pset format aligned
 SELECT relname, has_table_privilege('public', oid, 'SELECT') AS everybody_reads,
 	has_table_privilege('public', oid, 'INSERT, UPDATE, DELETE, TRUNCATE') AS everybody_writes
-FROM pg_class WHERE relname IN ('influence_model', 'influence_run', 'influence_models', 'influence_runs') ORDER BY 1;
+FROM pg_class WHERE relname IN ('influence_model', 'influence_run', 'influence_scale', 'influence_models', 'influence_runs') ORDER BY 1;
 SELECT extconfig::regclass[] FROM pg_extension WHERE extname = 'influence';
 SELECT trusted, relocatable, superuser FROM pg_available_extension_versions WHERE name = 'influence' AND installed;
 
@@ -39,7 +40,9 @@ INSERT INTO interactions SELECT i, i * i % 97 FROM generate_series(1, 500) i;
 SELECT nodes FROM influence_refresh('social');
 \d social_scores
 \d social_history
-SELECT obj_description('social_scores'::regclass), obj_description('social_history'::regclass);
+\d social_graph
+SELECT obj_description('social_scores'::regclass), obj_description('social_history'::regclass),
+	obj_description('social_graph'::regclass);
 SELECT relowner = (SELECT oid FROM pg_roles WHERE rolname = current_user) AS mine, count(*)
 FROM pg_class WHERE relname LIKE 'social%' GROUP BY 1;
 -- the index serves the top of the list
@@ -97,7 +100,8 @@ SELECT count(*) FILTER (WHERE is_default) AS defaults FROM influence_models;
 SELECT influence_set_default('rich');
 SELECT influence_drop_model('rich');
 SELECT influence_score(1) = influence_score(1, 'social') AS only_one;
-SELECT to_regclass('rich_scores'), to_regclass('rich_history'), to_regclass('rich') AS untouched;
+SELECT to_regclass('rich_scores'), to_regclass('rich_history'), to_regclass('rich_graph'),
+	to_regclass('rich_networks'), to_regclass('rich_topics'), to_regclass('rich') AS untouched;
 SELECT count(*) FROM influence_runs WHERE model = 'rich';
 SELECT model FROM influence_rescale();
 
@@ -110,20 +114,23 @@ CREATE SCHEMA elsewhere;
 ALTER TABLE rich_scores RENAME TO points;
 ALTER TABLE points SET SCHEMA elsewhere;
 ALTER TABLE rich_history RENAME TO past;
+ALTER TABLE rich_graph RENAME TO reasons;
+ALTER TABLE reasons SET SCHEMA elsewhere;
 SELECT changed FROM influence_refresh('rich');
 SELECT count(*) > 0 AS found FROM interactions WHERE influence_score(source, 'rich') > 1;
 ALTER TABLE interactions RENAME TO renamed;
 SELECT changed FROM influence_refresh('rich');
-SELECT interactions, scores, history FROM influence_models WHERE name = 'rich';
+SELECT interactions, scores, history, graph FROM influence_models WHERE name = 'rich';
+SELECT count(*) > 0 AS explained FROM influence_explain((SELECT user_id FROM elsewhere.points ORDER BY influence DESC LIMIT 1), 'rich');
 SELECT influence_drop_model('rich');
-SELECT to_regclass('elsewhere.points'), to_regclass('past');
+SELECT to_regclass('elsewhere.points'), to_regclass('past'), to_regclass('elsewhere.reasons');
 
 -- Where tables are made: in the first schema of the search path that exists.
 SET search_path = no_such_schema, elsewhere, model_define, public;
 SELECT influence_create_model('placed', 'model_define.renamed');
 RESET search_path;
 SET search_path = model_define, public;
-SELECT scores, history FROM influence_models WHERE name = 'placed';
+SELECT scores, history, graph FROM influence_models WHERE name = 'placed';
 SELECT nodes = (SELECT count(*) FROM social_scores) AS same FROM influence_refresh('placed');
 SELECT count(*) AS differing FROM social_scores a FULL JOIN elsewhere.placed_scores b USING (user_id)
 WHERE a.activity IS DISTINCT FROM b.activity;

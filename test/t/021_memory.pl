@@ -22,10 +22,14 @@ CREATE VIEW seen AS SELECT * FROM interactions OFFSET 0;
 CREATE TABLE texts AS SELECT 'user ' || source AS source, 'user ' || target AS target FROM interactions;
 SQL
 
+# No graph is kept, unless the arguments say so: that goes through temporary
+# files however much memory there is.
 sub create_model
 {
 	my ($model, $relation, $arguments) = @_;
-	$node->safe_psql('postgres', "SELECT influence_create_model('$model', '$relation'" . ($arguments // '') . ')');
+	$arguments //= '';
+	$arguments .= ', keep_graphs => 0' unless $arguments =~ /keep_graphs/;
+	$node->safe_psql('postgres', "SELECT influence_create_model('$model', '$relation'$arguments)");
 }
 
 # Refresh; returns the run's peak of memory in kB, workers, and whether
