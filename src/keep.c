@@ -388,9 +388,9 @@ publish_facet(GraphTable *table, Labels *labels, uint32 f)
 	pfree(voice);
 }
 
-/* Delete the graphs of runs before the last ones that are to be kept. */
-static void
-forget_old(const Model *model, int64 run)
+/* Delete the graphs of runs too old to be kept beside that of a run. */
+void
+keep_forget(const Model *model, int64 run)
 {
 	Oid			type[] = {INT8OID};
 	Datum		value[] = {Int64GetDatum(run - model->keep_graphs)};
@@ -406,8 +406,7 @@ forget_old(const Model *model, int64 run)
 
 /*
  * In the leader, when workers are gone: write the graph of a run to the
- * model's table, and delete those of runs too old to be kept.  share is
- * rank / activity, by slot.
+ * model's table.  share is rank / activity, by slot.
  */
 void
 keep_publish(Keeper *keeper, const Model *model, Ids *ids, const Blocks *blocks,
@@ -436,7 +435,6 @@ keep_publish(Keeper *keeper, const Model *model, Ids *ids, const Blocks *blocks,
 	size = most * sizeof(double);
 	arena_reserve(keeper->arena, size);
 	scratch = palloc_extended(Max(size, 1), MCXT_ALLOC_HUGE);
-	forget_old(model, run);
 	table.writer = writer_open(model->graph, NULL);
 	table.run = writer_column(table.writer, "run", INT8OID);
 	table.section = writer_column(table.writer, "section", TEXTOID);

@@ -122,7 +122,8 @@ typedef struct Row
 
 /*
  * Lock the tables of a model for writing, and raise an error if one does not
- * exist any more or the caller may not write it.
+ * exist any more or the caller may not write it.  Who may publish scores may
+ * lack the privilege to keep the graph: that is left out then, with a warning.
  */
 void
 publish_check(Model *model)
@@ -136,7 +137,18 @@ publish_check(Model *model)
 			continue;
 		rel = try_relation_open(table, RowExclusiveLock);
 		tables_check(rel, t);
-		writer_check(rel);
+		if (t != TABLE_GRAPH)
+			writer_check(rel);
+		else if (!writer_allowed(rel))
+		{
+			if (model->keep_graphs > 0)
+				ereport(WARNING,
+						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						 errmsg("the graph of model \"%s\" is not kept", model->name),
+						 errdetail("Permission denied for table \"%s\".", RelationGetRelationName(rel)),
+						 errhint("Without it scores of this run cannot be explained. Grant SELECT, INSERT, UPDATE and DELETE on the table, or set keep_graphs to 0.")));
+			model->graph = InvalidOid;
+		}
 		relation_close(rel, NoLock);
 	}
 }

@@ -396,6 +396,8 @@ publish_run(Refresh *r, const Model *model, const Results *results, Run *run)
 	progress_phase(PHASE_PUBLISHING, r->shared->blocks.nodes);
 	run->changed = publish(model, r->ids, r->blocks, results, r->labels, run->run, run->as_of,
 						   &run->fresh);
+	if (OidIsValid(model->graph))
+		keep_forget(model, run->run);
 	if (r->keeper)
 		keep_publish(r->keeper, model, r->ids, r->blocks, r->labels,
 					 r->problem.share[run->iterations % 2], &results->units, run->run);
@@ -446,7 +448,8 @@ attempt(Model *model, const Job *job, Run *run, int workers, MemoryContext conte
 	ids_init(&r->shared->ids, model->id_type, seg != NULL);
 	labels_init(&r->shared->labels, seg != NULL);
 	edges_init(&r->shared->edges, source->weighted, source->labelled, limit / 2, seg);
-	keep_init(&r->shared->keep, job->publish && model->keep_graphs > 0);
+	keep_init(&r->shared->keep,
+			  job->publish && OidIsValid(model->graph) && model->keep_graphs > 0);
 	if (model->topic && OidIsValid(model->topic_parents))
 		hierarchy = hierarchy_read(model->topic_parents);
 	r->shared->arena.later = source->expected *

@@ -62,6 +62,23 @@ struct Writer
 	TupleTableSlot *slot[BATCH];
 };
 
+/* Has the caller the privileges to read and write a whole table? */
+static bool
+has_privileges(Relation rel)
+{
+	AclMode		needed = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE;
+
+	return pg_class_aclmask(RelationGetRelid(rel), GetUserId(), needed, ACLMASK_ALL) == needed;
+}
+
+/* Would writer_check let the caller write a table? */
+bool
+writer_allowed(Relation rel)
+{
+	return has_privileges(rel) &&
+		check_enable_rls(RelationGetRelid(rel), InvalidOid, true) != RLS_ENABLED;
+}
+
 /*
  * Raise an error unless the caller has the privileges to read and write a
  * whole table, and row security leaves them all rows.
@@ -70,9 +87,8 @@ void
 writer_check(Relation rel)
 {
 	Oid			relid = RelationGetRelid(rel);
-	AclMode		needed = ACL_SELECT | ACL_INSERT | ACL_UPDATE | ACL_DELETE;
 
-	if (pg_class_aclmask(relid, GetUserId(), needed, ACLMASK_ALL) != needed)
+	if (!has_privileges(rel))
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, RelationGetRelationName(rel));
 	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
 		ereport(ERROR,

@@ -14,6 +14,7 @@ typedef struct Writer Writer;
 /* Bytes that writer_defer_index needs for each row. */
 #define WRITER_ENTRY_SIZE	(4 * sizeof(uint64))
 
+extern bool writer_allowed(Relation rel);
 extern void writer_check(Relation rel);
 extern Writer *writer_open(Oid relid, Bitmapset *updated);
 extern Relation writer_relation(Writer *writer);
