@@ -284,11 +284,11 @@ find_place(const Publisher *pub, const Table *table, uint32 facet, NodeRef node,
 	return low < pub->labels->facet[facet].nodes && row[low].number == number;
 }
 
-/* Note whether a table has never had rows. */
+/* Note whether a table has never had rows, but for runs that failed. */
 static void
 note_fresh(Publisher *pub, ModelTable table, Writer *writer)
 {
-	if (RelationGetNumberOfBlocks(writer_relation(writer)) == 0)
+	if (pub->run == 1 || RelationGetNumberOfBlocks(writer_relation(writer)) == 0)
 		pub->fresh |= 1 << table;
 }
 

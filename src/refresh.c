@@ -167,9 +167,15 @@ start_workers(Refresh *r, dsm_segment *seg, int workers, Relation rel, Snapshot 
 			table_parallelscan_initialize(rel, r->scan, snapshot);
 			shm_toc_insert(pcxt->toc, KEY_SCAN, r->scan);
 		}
-		LaunchParallelWorkers(pcxt);
 	}
-	team_lead(&r->team, &r->shared->team, pcxt == NULL || pcxt->nworkers_launched == 0, stage_tasks, r);
+	/* a worker must find its leader there: see team_lead */
+	team_lead(&r->team, &r->shared->team, pcxt == NULL, stage_tasks, r);
+	if (pcxt)
+	{
+		LaunchParallelWorkers(pcxt);
+		if (pcxt->nworkers_launched == 0)
+			team_go_alone(&r->team);
+	}
 	return pcxt;
 }
 

@@ -56,7 +56,11 @@ team_init(TeamShared *shared)
 	pg_atomic_init_u32(&shared->members, 0);
 }
 
-/* Become the leader; alone says that no worker was or will be started. */
+/*
+ * Become the leader; alone says that no worker will be started.  Workers are
+ * launched after that: if one were the first at the barrier it would go from
+ * phase to phase by itself, and odd and even would change places.
+ */
 void
 team_lead(Team *team, TeamShared *shared, bool alone, const TeamTask *task, void *state)
 {
@@ -68,6 +72,14 @@ team_lead(Team *team, TeamShared *shared, bool alone, const TeamTask *task, void
 	pg_atomic_fetch_add_u32(&shared->members, 1);
 	if (!alone)
 		BarrierAttach(&shared->barrier);
+}
+
+/* In the leader: no worker could be started. */
+void
+team_go_alone(Team *team)
+{
+	BarrierDetach(&team->shared->barrier);
+	team->alone = true;
 }
 
 /* In the leader: have the team do all items of a task. */

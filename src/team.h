@@ -40,6 +40,7 @@ typedef struct Team
 extern void team_init(TeamShared *shared);
 extern void team_lead(Team *team, TeamShared *shared, bool alone,
 					  const TeamTask *task, void *state);
+extern void team_go_alone(Team *team);
 extern void team_run(Team *team, int task, uint64 items);
 extern void team_dismiss(Team *team);
 extern void team_work(Team *team, TeamShared *shared, const TeamTask *task, void *state);
