@@ -134,7 +134,7 @@ CREATE FUNCTION influence_spread(
     simulations int DEFAULT 10000, seed bigint DEFAULT NULL,
     OUT spread float8, OUT standard_error float8, OUT simulations bigint
 ) RETURNS record
-LANGUAGE C STABLE PARALLEL SAFE COST 100000 AS 'MODULE_PATHNAME';
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100000 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION influence_spread(influence_graph, bigint[], text, float8, int, bigint) IS
 'expected number of nodes that seeds activate, themselves included, by simulation; the target of an edge activates its source';
 

@@ -50,7 +50,8 @@ cascade_equal_rate(const Cascade *cascade, uint64_t degree)
 {
 	if (cascade->kind != CASCADE_WEIGHTED)
 		return cascade->rate;
-	return degree < CASCADE_RATES ? cascade->rate_of_degree[degree] : cascade_rate(1.0 / (double) degree);
+	return degree < CASCADE_RATES ? cascade->rate_of_degree[degree] :
+		cascade_rate(1.0 / (double) degree);
 }
 
 /*
@@ -64,7 +65,8 @@ cascade_find(const double *sum, uint64_t low, uint64_t high, double x, double be
 {
 	if (high - low > 16 && last > before)
 	{
-		uint64_t	guess = low + (uint64_t) ((x - before) / (last - before) * (double) (high - 1 - low));
+		double		part = (x - before) / (last - before);
+		uint64_t	guess = low + (uint64_t) (part * (double) (high - 1 - low));
 		uint64_t	step = 8;
 
 		if (sum[guess] < x)

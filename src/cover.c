@@ -8,7 +8,9 @@
  * costs and a budget, taking the one that adds most for its cost is no worse
  * than 0.405 of the best, or else the best single candidate is (Tang et al.,
  * "Revisiting modified greedy algorithm for monotone submodular maximization
- * with a knapsack constraint", 2021); the caller tries both.
+ * with a knapsack constraint", 2021).  Where the number of seeds is limited as
+ * well, neither may be good, and further ways measure candidates by their part
+ * of both limits.  The caller tries them all.
  *
  * What is good about a graph shows in a bound of its own (Leskovec et al. 2007;
  * Tang et al., "Online processing algorithms for influence maximization",
@@ -16,9 +18,9 @@
  *
  *		F(O) <= F(S) + sum over O of what each adds to S
  *
- * where the sum is at most that of the greatest such terms that fit the number
- * of seeds, and of the fractional knapsack that fits the budget.  The least
- * over the S that a choice goes through is the bound.
+ * where the sum is at most that of the fractional knapsack that fits a limit, be
+ * that the number of seeds, the budget, or both measured together.  The least
+ * over these and the S that a choice goes through is the bound.
  *
  * Most nodes are in few sets and never come near to being chosen.  Only those
  * listed have an index of their sets; whether that was enough is known in the
@@ -35,8 +37,8 @@
 /* Bounds are taken after about so many of the choices. */
 #define BOUND_STAGES	32
 
-/* Number of sets by order of magnitude, eight steps to a power of two. */
-#define STEPS		(8 * 33)
+/* Worths by order of magnitude: below 1, and eight steps to a power of two. */
+#define STEPS		(1 + 8 * 33)
 
 static inline uint32_t
 step_of(double worth)
@@ -47,20 +49,52 @@ step_of(double worth)
 	if (worth < 1)
 		return 0;
 	fraction = frexp(worth, &exponent);		/* 0.5 to 1 */
-	return (uint32_t) ((exponent - 1) * 8 + (int) ((fraction - 0.5) * 16));
+	return 1 + (uint32_t) ((exponent - 1) * 8 + (int) ((fraction - 0.5) * 16));
 }
 
 /* The least worth of a step. */
 static inline double
 step_begin(uint32_t step)
 {
-	return step == 0 ? 0 : ldexp(0.5 + (step % 8) / 16.0, (int) (step / 8) + 1);
+	return step == 0 ? 0 : ldexp(0.5 + (step - 1) % 8 / 16.0, (int) (step - 1) / 8 + 1);
+}
+
+static inline double
+size_of(const Cover *cover, const CoverWay *way, uint32_t v)
+{
+	return way->by_count + (way->by_cost > 0 ? way->by_cost * cover->cost[v] : 0);
+}
+
+/* What a gain is for its size; no gain is nothing, even if it is free. */
+static inline double
+ratio_of(double gain, double size)
+{
+	return gain > 0 ? gain / size : 0;
 }
 
 static inline double
 worth_of(const Cover *cover, uint32_t v, const uint32_t *sets)
 {
 	return sets[v] + (cover->flags[v] & NODE_SURE ? cover->sure : 0);
+}
+
+/*
+ * The ways to choose: by gain, and with costs by gain for the cost, and, if the
+ * number of seeds matters too, by gain for the part of both limits, one of them
+ * being up to twice as scarce as the other.
+ */
+void
+cover_ways(Cover *cover, bool count_matters)
+{
+	cover->ways = 0;
+	cover->way[cover->ways++] = (CoverWay) {0, 1, NULL};
+	if (cover->cost)
+		cover->way[cover->ways++] = (CoverWay) {1, 0, NULL};
+	if (cover->cost && count_matters && cover->budget > 0)
+		for (int scarce = -1; scarce <= 1; scarce++)
+			cover->way[cover->ways++] = (CoverWay) {
+			ldexp(1, scarce) / cover->budget, 1.0 / cover->seeds, NULL
+		};
 }
 
 /* Add the batches from a number on to total and members. */
@@ -140,19 +174,22 @@ cover_list(Cover *cover)
 		entries += cover->total[v];
 	}
 	cover->begin[n] = entries;
-	if (cover->cost)
+	for (int w = 1; w < cover->ways; w++)
 	{
-		for (uint32_t p = 0; p < n; p++)
-		{
-			uint32_t	from = n - 1 - p;
+		const CoverWay *way = &cover->way[w];
 
-			cover->scratch[0][p] = radix_from_double(cover->worth[from] > 0 ?
-													 cover->worth[from] / cover->cost[cover->node[from]] : 0);
-			cover->scratch[1][p] = from;
+		for (uint32_t i = 0; i < n; i++)
+		{
+			uint32_t	p = n - 1 - i;
+
+			double		ratio = ratio_of(cover->worth[p], size_of(cover, way, cover->node[p]));
+
+			cover->scratch[0][i] = radix_from_double(ratio);
+			cover->scratch[1][i] = p;
 		}
 		radix_sort(cover->scratch[0], cover->scratch[1], cover->scratch[2], cover->scratch[3], n, 64);
-		for (uint32_t p = 0; p < n; p++)
-			cover->by_ratio[p] = (uint32_t) cover->scratch[1][n - 1 - p];
+		for (uint32_t i = 0; i < n; i++)
+			way->order[i] = (uint32_t) cover->scratch[1][n - 1 - i];
 	}
 	return entries;
 }
@@ -257,19 +294,6 @@ heap_in(const Cover *cover, int which)
 
 /* --- bounds ------------------------------------------------------------ */
 
-static inline double
-cost_of(const Cover *cover, uint32_t p)
-{
-	return cover->cost ? cover->cost[cover->node[p]] : 1;
-}
-
-/* What a gain is for its cost; no gain is nothing, even if it is free. */
-static inline double
-ratio_of(double gain, double cost)
-{
-	return gain > 0 ? gain / cost : 0;
-}
-
 /* What the candidate at a place would add. */
 static inline double
 gain_of(const Cover *cover, uint32_t p)
@@ -280,11 +304,11 @@ gain_of(const Cover *cover, uint32_t p)
 }
 
 /*
- * The candidates that add most, by gain or by ratio, descending: as many as
- * fill the capacity, in number or in cost.  Returns how many are in top.
+ * The candidates that add most for what they take up, descending: as many as
+ * fill the capacity.  Returns how many are in top.
  */
 static uint32_t
-greatest(const Cover *cover, bool by_ratio, double capacity, uint32_t **top)
+greatest(const Cover *cover, const CoverWay *way, double capacity, uint32_t **top)
 {
 	Heap		heap = heap_in(cover, 2);
 	double		used = 0;
@@ -293,24 +317,21 @@ greatest(const Cover *cover, bool by_ratio, double capacity, uint32_t **top)
 	/* the least on top, that is the greatest negative */
 	for (uint32_t i = 0; i < cover->listed; i++)
 	{
-		uint32_t	p = by_ratio ? cover->by_ratio[i] : i;
-		double		size = by_ratio ? cost_of(cover, p) : 1;
-		double		most = by_ratio ? ratio_of(cover->worth[p], size) : cover->worth[p];
+		uint32_t	p = way->order ? way->order[i] : i;
+		double		size = size_of(cover, way, cover->node[p]);
 		double		key;
 
 		/* gains only shrink: nobody further on can come in */
-		if (used >= capacity && heap.n > 0 && most <= -heap.key[0])
+		if (used >= capacity && heap.n > 0 && ratio_of(cover->worth[p], size) <= -heap.key[0])
 			break;
-		key = gain_of(cover, p);
-		if (by_ratio)
-			key = ratio_of(key, size);
-		if (key <= 0 || (cover->cost && cost_of(cover, p) > cover->budget))
+		key = ratio_of(gain_of(cover, p), size);
+		if (key <= 0 || (cover->cost && cover->cost[cover->node[p]] > cover->budget))
 			continue;
 		heap_add(&heap, -key, p);
 		used += size;
 		while (heap.n > 1)
 		{
-			double		least = by_ratio ? cost_of(cover, heap.item[0]) : 1;
+			double		least = size_of(cover, way, cover->node[heap.item[0]]);
 
 			if (used - least < capacity)
 				break;
@@ -336,46 +357,40 @@ greatest(const Cover *cover, bool by_ratio, double capacity, uint32_t **top)
  * the problem.
  */
 static void
-bound(const Cover *cover, double value, CoverChoice *choice)
+bound(const Cover *cover, const CoverWay *way, double value, CoverChoice *choice)
 {
-	uint32_t	last = choice->count;
+	double		limit = way->by_count * cover->seeds +
+		(way->by_cost > 0 ? way->by_cost * cover->budget : 0);
 	uint32_t   *top;
-	uint32_t	found = greatest(cover, false, cover->seeds, &top);
+	uint32_t	found = greatest(cover, way, limit, &top);
 	uint32_t	i = 0;
-	double		sum = value;
 	double		used = 0;
+	double		sum = value;
 
-	for (uint32_t row = 1; row <= last; row++)
+	for (uint32_t row = 1; row <= choice->count; row++)
 	{
-		for (uint32_t upto = row < last ? row : cover->seeds; i < upto; i++)
-		{
-			double		gain = i < found ? gain_of(cover, top[i]) : 0;
-
-			/* what is not listed may be worth rest */
-			sum += gain > cover->rest ? gain : cover->rest;
-		}
-		if (sum < choice->optimum[row])
-			choice->optimum[row] = sum;
-	}
-	if (cover->cost == NULL)
-		return;
-
-	/* the fractional knapsack */
-	found = greatest(cover, true, cover->budget, &top);
-	i = 0;
-	sum = value;
-	for (uint32_t row = 1; row <= last; row++)
-	{
-		double		capacity = row < last ? choice->spent[row] : cover->budget;
+		double		capacity = row == choice->count ? limit :
+			way->by_cost * choice->spent[row] + way->by_count * row;
 		double		part = 0;
 
-		for (; i < found && used + cost_of(cover, top[i]) <= capacity; i++)
+		for (; i < found; i++)
 		{
-			sum += gain_of(cover, top[i]);
-			used += cost_of(cover, top[i]);
+			double		size = size_of(cover, way, cover->node[top[i]]);
+			double		gain = gain_of(cover, top[i]);
+
+			/* who is not listed may be worth rest */
+			if (gain < cover->rest)
+				break;
+			if (used + size > capacity)
+			{
+				part = gain * ((capacity - used) / size);
+				break;
+			}
+			sum += gain;
+			used += size;
 		}
-		if (i < found)
-			part = gain_of(cover, top[i]) * ((capacity - used) / cost_of(cover, top[i]));
+		if (cover->rest > 0 && used < capacity && (i == found || gain_of(cover, top[i]) < cover->rest))
+			part = (capacity - used) * cover->rest;
 		if (sum + part < choice->optimum[row])
 			choice->optimum[row] = sum + part;
 	}
@@ -407,21 +422,20 @@ choose(Cover *cover, uint32_t v, uint64_t *open)
 }
 
 /*
- * The affordable candidate that adds most, by gain or by ratio, taken off the
+ * The affordable candidate that adds most, in one way, taken off the
  * heap; COVER_NONE if there is none.  Keys are brought up to date as they come
  * to the top: values only shrink (Minoux 1978).
  */
 static uint32_t
-take_best(const Cover *cover, bool by_ratio, double budget, Heap *heap)
+take_best(const Cover *cover, const CoverWay *way, double budget, Heap *heap)
 {
 	while (heap->n > 0)
 	{
 		uint32_t	p = heap->item[0];
-		double		key = gain_of(cover, p);
+		uint32_t	v = cover->node[p];
+		double		key = ratio_of(gain_of(cover, p), size_of(cover, way, v));
 
-		if (by_ratio)
-			key = ratio_of(key, cost_of(cover, p));
-		if (cover->chosen[cover->node[p]] || (cover->cost && cost_of(cover, p) > budget))
+		if (cover->chosen[v] || (cover->cost && cover->cost[v] > budget))
 			heap_drop(heap);
 		else if (key < heap->key[0])
 			heap_replace(heap, key, p);
@@ -436,7 +450,7 @@ take_best(const Cover *cover, bool by_ratio, double budget, Heap *heap)
 
 /*
  * Choose seeds: those given, which choice has already, and then the best one
- * by one, by gain or by gain for the cost.  The first of those given are
+ * by one in one of the ways.  The first of those given are
  * sentinels: sets that they hit are empty in the pool and counted in its hits.
  *
  * If bounds are wanted, all seeds are given, or there are no costs: row i of
@@ -446,9 +460,10 @@ take_best(const Cover *cover, bool by_ratio, double budget, Heap *heap)
  * Returns false if a candidate that is not listed may have been better.
  */
 bool
-cover_greedy(Cover *cover, bool by_ratio, uint32_t given, uint32_t sentinels,
+cover_greedy(Cover *cover, int by, uint32_t given, uint32_t sentinels,
 			 bool bounds, CoverChoice *choice)
 {
+	const CoverWay *way = &cover->way[by];
 	Heap		heap = heap_in(cover, 0);
 	uint64_t	open = cover->members;
 	uint64_t	stage = 0;
@@ -459,11 +474,11 @@ cover_greedy(Cover *cover, bool by_ratio, uint32_t given, uint32_t sentinels,
 	memset(cover->chosen, 0, cover->nodes);
 	for (uint32_t i = 0; i < cover->listed; i++)
 	{
-		uint32_t	p = by_ratio ? cover->by_ratio[i] : i;
+		uint32_t	p = way->order ? way->order[i] : i;
 
 		/* in descending order they are a heap */
 		heap.item[i] = p;
-		heap.key[i] = by_ratio ? ratio_of(cover->worth[p], cost_of(cover, p)) : cover->worth[p];
+		heap.key[i] = ratio_of(cover->worth[p], size_of(cover, way, cover->node[p]));
 	}
 	heap.n = cover->listed;
 	choice->count = cover->cost == NULL ? cover->seeds : given;
@@ -479,9 +494,11 @@ cover_greedy(Cover *cover, bool by_ratio, uint32_t given, uint32_t sentinels,
 		choice->value[i] = value;
 		choice->open[i] = open;
 		if (bounds && i >= sentinels &&
-			(i == choice->count || i == sentinels || (uint64_t) i * BOUND_STAGES >= stage * choice->count))
+			(i == choice->count || i == sentinels ||
+			 (uint64_t) i * BOUND_STAGES >= stage * choice->count))
 		{
-			bound(cover, value, choice);
+			for (int w = 0; w < cover->ways; w++)
+				bound(cover, &cover->way[w], value, choice);
 			stage++;
 		}
 		if (i == cover->seeds || (bounds && i == choice->count))
@@ -493,7 +510,7 @@ cover_greedy(Cover *cover, bool by_ratio, uint32_t given, uint32_t sentinels,
 			v = choice->seed[i];
 		else
 		{
-			uint32_t	p = take_best(cover, by_ratio, cover->budget - choice->spent[i], &heap);
+			uint32_t	p = take_best(cover, way, cover->budget - choice->spent[i], &heap);
 
 			/* a budget is not spent on what adds nothing */
 			if (cover->rest > 0 && (p == COVER_NONE || gain_of(cover, p) < cover->rest))

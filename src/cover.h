@@ -10,6 +10,20 @@
 #define COVER_NONE	UINT32_MAX
 
 /*
+ * What a candidate takes up of the limits: by_cost * its cost + by_count.  Each
+ * such measure is a way to choose, by gain for what is taken up, and a bound.
+ */
+typedef struct CoverWay
+{
+	double		by_cost;
+	double		by_count;
+	uint32_t   *order;			/* [listed] places by worth for what is taken up,
+								 * greatest first; NULL: by worth */
+} CoverWay;
+
+#define COVER_WAYS	5
+
+/*
  * At most so many seeds among the candidates are sought, that cost at most
  * budget.  All values are in sets hit; a seed that nobody activates adds sure
  * to that.
@@ -25,6 +39,8 @@ typedef struct Cover
 	double		budget;
 	double		sure;
 	const RRPool *pool;
+	CoverWay	way[COVER_WAYS];
+	int			ways;
 
 	uint32_t   *total;			/* [nodes] sets a node is in */
 	uint32_t   *left;			/* [nodes] those that are not hit yet */
@@ -41,7 +57,6 @@ typedef struct Cover
 	double		rest;
 	uint32_t   *node;			/* [listed] */
 	double	   *worth;			/* [listed] value before there are seeds */
-	uint32_t   *by_ratio;		/* [listed] places by worth / cost; or NULL */
 	uint64_t   *begin;			/* [listed + 1] of its sets, in set */
 	uint32_t   *set;
 	uint64_t   *scratch[4];		/* [listed + 2] each */
@@ -58,11 +73,12 @@ typedef struct CoverChoice
 	double	   *optimum;		/* [seeds + 1] see cover_greedy */
 } CoverChoice;
 
+extern void cover_ways(Cover *cover, bool count_matters);
 extern void cover_count(Cover *cover, uint32_t from_batch);
 extern uint32_t cover_plan(Cover *cover, uint32_t wanted);
 extern uint64_t cover_list(Cover *cover);
 extern void cover_index(Cover *cover);
-extern bool cover_greedy(Cover *cover, bool by_ratio, uint32_t given, uint32_t sentinels,
+extern bool cover_greedy(Cover *cover, int way, uint32_t given, uint32_t sentinels,
 						 bool bounds, CoverChoice *choice);
 extern void cover_first_hits(const RRPool *pool, const uint32_t *position,
 							 uint32_t sentinels, uint64_t *count);

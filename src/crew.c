@@ -147,9 +147,15 @@ crew_launch(Crew *crew)
 	handle = shm_toc_allocate(crew->context->toc, sizeof(dsm_handle));
 	*handle = dsm_segment_handle(crew->segment);
 	shm_toc_insert(crew->context->toc, KEY_SHARED, handle);
+	/* the leader is there before any worker: who comes first waits */
+	team_init(crew->team.shared);
+	team_lead(&crew->team, crew->team.shared, false, crew->team.task, crew->team.state);
 	LaunchParallelWorkers(crew->context);
-	team_lead(&crew->team, crew->team.shared, crew->context->nworkers_launched == 0,
-			  crew->team.task, crew->team.state);
+	if (crew->context->nworkers_launched == 0)
+	{
+		team_dismiss(&crew->team);
+		crew->team.alone = true;
+	}
 }
 
 /* Let the workers go, and give all memory back. */

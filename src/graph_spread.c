@@ -219,7 +219,8 @@ decode(Spread *spread, SpreadShared *shared, Arena *arena)
 		if (!graph_find_node(in.id, in.nodes, DatumGetInt64(spread->seed[i]), &seed[i]))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("seed %lld is not in the graph", (long long) DatumGetInt64(spread->seed[i]))));
+					 errmsg("seed %lld is not in the graph",
+							(long long) DatumGetInt64(spread->seed[i]))));
 	pfree(in.id);
 }
 
@@ -305,7 +306,8 @@ influence_spread(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(ARG_GRAPH) || PG_ARGISNULL(ARG_SEEDS))
 		PG_RETURN_NULL();
 	spread.cascade = graph_get_cascade(fcinfo, ARG_CASCADE, ARG_PROBABILITY);
-	spread.seed = graph_array_elements(PG_GETARG_ARRAYTYPE_P(ARG_SEEDS), "seeds", INT8OID, &spread.seeds);
+	spread.seed = graph_array_elements(PG_GETARG_ARRAYTYPE_P(ARG_SEEDS), "seeds", INT8OID,
+									   &spread.seeds);
 	if (PG_ARGISNULL(ARG_SIMULATIONS))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -318,7 +320,8 @@ influence_spread(PG_FUNCTION_ARGS)
 	spread.random = PG_ARGISNULL(ARG_SEED) ? 0 : (uint64) PG_GETARG_INT64(ARG_SEED);
 	spread.graph = PG_GETARG_INFLUENCE_GRAPH_P(ARG_GRAPH);
 	graph_check_counts(spread.graph);
-	graph_require_memory(graph_arrays_size(spread.graph) + (uint64) spread.graph->nodes * 2 * sizeof(double) +
+	graph_require_memory(graph_arrays_size(spread.graph) +
+						 (uint64) spread.graph->nodes * 2 * sizeof(double) +
 						 state_size(spread.cascade.kind, spread.graph->nodes) * (workers + 1) +
 						 (uint64) spread.simulations * sizeof(uint32));
 

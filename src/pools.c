@@ -135,7 +135,8 @@ need_sampler(PoolsPart *part)
 	sampler->cascade = &part->cascade;
 	sampler->flags = arena_address(part->arena, part->shared->graph.flags);
 	sampler->any_active = part->shared->any_active;
-	sampler->seen = MemoryContextAllocExtended(CurrentMemoryContext, size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	sampler->seen = MemoryContextAllocExtended(CurrentMemoryContext, size,
+											   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	sampler->member = MemoryContextAllocHuge(CurrentMemoryContext, size);
 	part->batch_size = RR_BATCH * 16;
 	part->batch = palloc(sizeof(RRBatch) + part->batch_size * sizeof(uint32));
@@ -186,7 +187,8 @@ draw(PoolsPart *part, uint32 b, BatchEntry *entry)
 		if (sampler->count > part->batch_size - n)
 		{
 			part->batch_size = Max(part->batch_size, n + sampler->count) * 2;
-			part->batch = repalloc_huge(part->batch, sizeof(RRBatch) + (Size) part->batch_size * sizeof(uint32));
+			part->batch = repalloc_huge(part->batch, sizeof(RRBatch) +
+										(Size) part->batch_size * sizeof(uint32));
 		}
 		n += rr_candidates(sampler, part->batch->member + n);
 	}
@@ -302,12 +304,22 @@ pools_end(Pools *pools)
 	crew_end(&pools->crew);
 }
 
+/*
+ * Bytes that processes take to draw: whom they have seen, and who is a member.
+ * Two workers always count, for what fits into memory not to depend on whether
+ * there are any.
+ */
+static uint64
+drawing_memory(uint32 nodes, int workers)
+{
+	return (uint64) nodes * 2 * sizeof(uint32) * (Max(workers, 2) + 1);
+}
+
 /* Bytes that are needed beside the graph for any sets to be drawn. */
 uint64
 pools_least_memory(uint32 nodes, int workers)
 {
-	/* roots by pool, and for each process whom it has seen and who is a member */
-	return (uint64) nodes * sizeof(uint32) * (POOLS + 2 * ((uint64) workers + 1));
+	return (uint64) nodes * sizeof(uint32) * POOLS + drawing_memory(nodes, workers);
 }
 
 /*
@@ -326,7 +338,8 @@ pools_prepare(Pools *pools, uint64 seed)
 	if (graph->weight != ARENA_NONE && graph->edges >= LAUNCH_EDGES)
 		crew_launch(&pools->crew);
 	if (graph->weight != ARENA_NONE)
-		team_run(&pools->crew.team, TASK_PREPARE, ((uint64) graph->nodes + PREPARE_ROWS - 1) / PREPARE_ROWS);
+		team_run(&pools->crew.team, TASK_PREPARE,
+				 ((uint64) graph->nodes + PREPARE_ROWS - 1) / PREPARE_ROWS);
 	need_cascade(pools->part);
 
 	shared->root[0] = arena_alloc(arena, size);
@@ -340,7 +353,8 @@ pools_prepare(Pools *pools, uint64 seed)
 		else
 			flags[v] |= NODE_SURE;
 	}
-	memcpy(arena_address(arena, shared->root[1]), arena_address(arena, shared->root[0]), shared->roots * sizeof(uint32));
+	memcpy(arena_address(arena, shared->root[1]), arena_address(arena, shared->root[0]),
+		   shared->roots * sizeof(uint32));
 	for (int pool = 0; pool < POOLS; pool++)
 	{
 		uint32	   *root = arena_address(arena, shared->root[pool]);
@@ -357,8 +371,7 @@ pools_prepare(Pools *pools, uint64 seed)
 		}
 	}
 	pools->roots = shared->roots;
-	/* every process's own */
-	arena_reserve(arena, size * 2 * (pools->crew.workers + 1));
+	arena_reserve(arena, drawing_memory(graph->nodes, pools->crew.workers));
 }
 
 /*

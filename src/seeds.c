@@ -52,12 +52,15 @@
  * Nodes to visit for the first pool, for epsilon 0.1: measured to leave less
  * than one percent of the spread to be gained by more.
  */
-#define FLOOR_VISITS		500000.0
+#define FLOOR_VISITS		1000000.0
 
 /* Or sets hit for each seed; more would not tell better which node is best. */
 #define FLOOR_HITS			2000.0
 
-/* Visits after which their mean is known well enough to plan by. */
+/* The second pool begins with one set for so many of the first. */
+#define JUDGES				4
+
+/* Visits for the first choice: their mean is known well enough to plan by. */
 #define PLAN_VISITS			4096
 
 /* Most batches of a pool: samples are numbered by 32 bits. */
@@ -65,7 +68,7 @@
 
 /* Sets of so many members are large; so many members settle sentinels, */
 #define LARGE_SET			256
-#define SENTINEL_MEMBERS	4000000
+#define SENTINEL_MEMBERS	1000000
 
 /* if they leave at most such a part of them to be followed. */
 #define SENTINEL_LEAVE		16
@@ -151,6 +154,7 @@ init(Selection *s, Pools *pools, const SeedsProblem *problem)
 	for (uint32 v = 0; v < n; v++)
 		candidates += cover->flags[v] & NODE_CANDIDATE;
 	cover->seeds = Min(problem->seeds, candidates);
+	cover_ways(cover, problem->seeds < candidates);
 	cover->pool = &pools->pool[0].sets;
 	cover->total = take(s, n * sizeof(uint32));
 	memset(cover->total, 0, n * sizeof(uint32));
@@ -172,33 +176,35 @@ static Size
 list_size(const Selection *s, Size listed)
 {
 	return (listed + 2) * (sizeof(uint32) + sizeof(double) + sizeof(uint64) * 5 +
-						   (s->cover.cost ? sizeof(uint32) : 0));
+						   (s->cover.ways - 1) * sizeof(uint32));
 }
 
 /*
  * Choose from the candidates that are listed; false if others would have to
  * be, too.
  *
- * With costs there are two ways to choose, by what is added for the cost, and
- * by what is added, which begins with the best single candidate; the better
- * one counts.
+ * With costs there are several ways to choose, and the best choice counts; one
+ * of them begins with the best single candidate.
  */
 static bool
 choose(Selection *s)
 {
 	Cover	   *cover = &s->cover;
-	CoverChoice *other;
 
-	if (cover->cost == NULL)
-		return cover_greedy(cover, false, s->sentinels, s->sentinels, true, s->best);
-	other = s->best == &s->choice[0] ? &s->choice[1] : &s->choice[0];
-	memcpy(other->seed, s->best->seed, s->sentinels * sizeof(uint32));
-	if (!cover_greedy(cover, true, s->sentinels, s->sentinels, false, s->best) ||
-		!cover_greedy(cover, false, s->sentinels, s->sentinels, false, other))
-		return false;
-	if (other->value[other->count] > s->best->value[s->best->count])
-		s->best = other;
-	return cover_greedy(cover, true, s->best->count, s->sentinels, true, s->best);
+	if (cover->ways == 1)
+		return cover_greedy(cover, 0, s->sentinels, s->sentinels, true, s->best);
+	for (int way = 0; way < cover->ways; way++)
+	{
+		CoverChoice *other = s->best == &s->choice[0] ? &s->choice[1] : &s->choice[0];
+
+		memcpy(other->seed, s->best->seed, s->sentinels * sizeof(uint32));
+		CHECK_FOR_INTERRUPTS();
+		if (!cover_greedy(cover, way, s->sentinels, s->sentinels, false, other))
+			return false;
+		if (way == 0 || other->value[other->count] > s->best->value[s->best->count])
+			s->best = other;
+	}
+	return cover_greedy(cover, 0, s->best->count, s->sentinels, true, s->best);
 }
 
 /* Choose seeds by the first pool; false if memory does not suffice. */
@@ -236,16 +242,20 @@ choose_seeds(Selection *s)
 		cover->worth = MemoryContextAllocHuge(CurrentMemoryContext, (listed + 2) * sizeof(double));
 		cover->begin = MemoryContextAllocHuge(CurrentMemoryContext, (listed + 2) * sizeof(uint64));
 		for (int i = 0; i < 4; i++)
-			cover->scratch[i] = MemoryContextAllocHuge(CurrentMemoryContext, (listed + 2) * sizeof(uint64));
-		cover->by_ratio = cover->cost ?
-			MemoryContextAllocHuge(CurrentMemoryContext, (listed + 2) * sizeof(uint32)) : NULL;
+			cover->scratch[i] = MemoryContextAllocHuge(CurrentMemoryContext,
+													   (listed + 2) * sizeof(uint64));
+		for (int w = 1; w < cover->ways; w++)
+			cover->way[w].order = MemoryContextAllocHuge(CurrentMemoryContext,
+														 (listed + 2) * sizeof(uint32));
 		entries = cover_list(cover);
+		CHECK_FOR_INTERRUPTS();
 		Assert(cover->listed == listed);
 		enough = fits(s, entries * sizeof(uint32));
 		if (enough)
 		{
 			cover->set = take(s, entries * sizeof(uint32));
 			cover_index(cover);
+			CHECK_FOR_INTERRUPTS();
 			done = choose(s);
 			give_back(s, cover->set, entries * sizeof(uint32));
 		}
@@ -254,8 +264,8 @@ choose_seeds(Selection *s)
 		pfree(cover->begin);
 		for (int i = 0; i < 4; i++)
 			pfree(cover->scratch[i]);
-		if (cover->by_ratio)
-			pfree(cover->by_ratio);
+		for (int w = 1; w < cover->ways; w++)
+			pfree(cover->way[w].order);
 		arena_release(&s->pools->crew.arena, size);
 	}
 	give_back(s, cover->hit, samples);
@@ -313,8 +323,11 @@ judge(Selection *s)
 		row->cost = cover->cost ? cover->cost[row->node] : 1;
 		if (i + 1 < s->sentinels)
 			continue;
-		/* seeds reach themselves, and at most everybody */
-		least = i + 1;
+		/*
+		 * Seeds reach themselves, though somebody active might have done that,
+		 * and at most everybody.
+		 */
+		least = most < cover->nodes ? sure : i + 1;
 		if (roots > 0)
 		{
 			double		spread = sure + scale[1] * hits;
@@ -348,6 +361,8 @@ judge(Selection *s)
  * Is the last choice as good as epsilon says?  Without costs that is a part of
  * the optimum.  With costs there is no such part that can always be had; what
  * can be is that chance takes away no more than epsilon of what is certain.
+ * And if all nodes are active already, or nearly, what is left to be gained may
+ * be any small number: it is not looked for below epsilon for each seed.
  */
 static bool
 good_enough(Selection *s)
@@ -356,7 +371,8 @@ good_enough(Selection *s)
 	const SeedsRow *last = &s->row[s->rows - 1];
 	double		in_pool;
 
-	if (last->spread_lower >= (GREEDY_PART - problem->epsilon) * last->optimum_upper)
+	if (last->spread_lower >= (GREEDY_PART - problem->epsilon) * last->optimum_upper ||
+		last->optimum_upper - last->spread_lower <= problem->epsilon * s->rows)
 		return true;
 	if (problem->cost == NULL || s->pools->roots == 0)
 		return s->pools->roots == 0;
@@ -387,7 +403,8 @@ settle_sentinels(Selection *s)
 		b++;
 	if (b >= s->rows ||
 		(problem->cost == NULL &&
-		 s->row[b - 1].spread_lower < (1 - pow(1 - 1.0 / cover->seeds, b) - problem->epsilon / 2) * last->optimum_upper))
+		 s->row[b - 1].spread_lower <
+		 (1 - pow(1 - 1.0 / cover->seeds, b) - problem->epsilon / 2) * last->optimum_upper))
 		return false;
 	for (uint32 i = 0; i < b; i++)
 		flags[s->best->seed[i]] |= NODE_SENTINEL;
@@ -435,32 +452,36 @@ plan(Selection *s, bool good, uint64 *batches)
 	double		floor = floor_part(s);
 	uint64		used = arena_used(&s->pools->crew.arena);
 	uint64		now[POOLS] = {pool[0].sets.nbatches, pool[1].sets.nbatches};
-	uint64		steps = pool[0].visits < PLAN_VISITS ? 16 : PG_UINT32_MAX;
 	double		have;
 
 	if (good && floor >= 1)
 		return false;
 	batches[0] = now[0];
 	batches[1] = now[1];
-	if (floor >= 1)
+	if (floor < 1)
+	{
+		while (batches[0] < MOST_BATCHES && floor / now[0] * batches[0] < 1)
+			batches[0] *= 2;
+		batches[1] = Max(batches[1], batches[0] / JUDGES);
+	}
+	else if (now[1] * 2 <= now[0])
+		batches[1] = now[0];	/* draws for the choice are worth more */
+	else
 	{
 		batches[0] *= 2;
 		batches[1] *= 2;
 	}
-	else
-		while (batches[0] < MOST_BATCHES && batches[0] / now[0] < steps &&
-			   floor / now[0] * batches[0] < 1)
-			batches[0] *= 2;
-	batches[1] = Max(batches[1], batches[0] / 2);
 	have = planned_size(s, now);
-	while (batches[0] > now[0] &&
-		   (batches[0] > MOST_BATCHES ||
-			used - pool[0].sets.nbatches * sizeof(RRBatch *) + planned_size(s, batches) - have > s->problem->memory))
+	while (Max(batches[0], batches[1]) > MOST_BATCHES ||
+		   used + planned_size(s, batches) - have > s->problem->memory)
 	{
-		batches[0] /= 2;
-		batches[1] = Max(now[1], batches[0] / 2);
+		if (batches[0] > now[0])
+			batches[0] /= 2;
+		else if (batches[1] == now[1])
+			break;
+		batches[1] = Max(batches[1] / 2, now[1]);
 	}
-	return batches[0] > now[0];
+	return batches[0] > now[0] || batches[1] > now[1];
 }
 
 /*
@@ -482,6 +503,13 @@ seeds_find(Pools *pools, const SeedsProblem *problem, SeedsResult *result)
 			(!pools_draw(pools, 0, batches[0], problem->memory) ||
 			 !pools_draw(pools, 1, batches[1], problem->memory)))
 			break;
+		if (pools->roots > 0 && pools->pool[0].visits < PLAN_VISITS && s.sentinels == 0)
+		{
+			/* not worth a choice */
+			batches[0] *= 4;
+			batches[1] = Max(batches[1], batches[0] / JUDGES);
+			continue;
+		}
 		if (!choose_seeds(&s))
 			break;
 		judge(&s);
@@ -490,6 +518,15 @@ seeds_find(Pools *pools, const SeedsProblem *problem, SeedsResult *result)
 		if (s.rows == 0)
 			break;
 		good = good_enough(&s);
+		ereport(DEBUG2,
+				(errmsg_internal("round %d: %llu and %llu samples, %llu and %llu visits, %llu members, spread %.1f, at least %.1f of at most %.1f",
+								 s.rounds, (unsigned long long) result->samples[0],
+								 (unsigned long long) result->samples[1],
+								 (unsigned long long) pools->pool[0].visits,
+								 (unsigned long long) pools->pool[1].visits,
+								 (unsigned long long) s.cover.members,
+								 s.row[s.rows - 1].spread, s.row[s.rows - 1].spread_lower,
+								 s.row[s.rows - 1].optimum_upper)));
 		if (pools->roots == 0)
 			break;
 		if (!(good && floor_part(&s) >= 1) && settle_sentinels(&s))
@@ -501,7 +538,8 @@ seeds_find(Pools *pools, const SeedsProblem *problem, SeedsResult *result)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("choosing seeds needs more memory than \"maintenance_work_mem\" allows"),
-				 errdetail("%llu MB are not enough.", (unsigned long long) (problem->memory / (1024 * 1024))),
+				 errdetail("%llu MB are not enough.",
+						   (unsigned long long) (problem->memory / (1024 * 1024))),
 				 errhint("Raise \"maintenance_work_mem\" for this session.")));
 	result->row = s.row;
 	result->count = s.rows;
