@@ -167,12 +167,14 @@ $node->safe_psql('postgres', "COPY small FROM '$file'");
 
 my %found;
 push @{ $found{ $_->[0] } }, $_ for map { [ split /\|/ ] } split /\n/, $node->safe_psql('postgres', <<'SQL');
+SET max_parallel_maintenance_workers = 0;
 SELECT id, (node + 20) / 11, cost, gain, spread, spread_lower, optimum_upper
 FROM small, influence_maximize(g, seeds, cascade, probability, candidates => candidates, exclude => exclude,
                                costs => costs, budget => budget, seed => id, active => active)
 ORDER BY id, position
 SQL
 my %simulated = map { my ($id, @rest) = split /\|/; $id => \@rest } split /\n/, $node->safe_psql('postgres', <<'SQL');
+SET max_parallel_maintenance_workers = 0;
 SELECT id, spread, standard_error FROM small, influence_spread(g, tried, cascade, probability, seed => id)
 SQL
 
@@ -341,6 +343,15 @@ SQL
 	like($err, qr/WARNING:  "maintenance_work_mem" is too small for epsilon 0.01\nDETAIL:  The seeds are certain to reach [4-9]\d\.\d % of what is possible/, 'a warning says that memory is short');
 	is(scalar(() = $err =~ /WARNING/g), 2, 'with workers and without');
 	like($out, qr/^\(1,.*\n[tf]$/s, 'there is an answer all the same');
+}
+{
+	my @answers = map { scalar $node->safe_psql('postgres', <<"SQL") } 0 .. 2;
+SET client_min_messages = error;
+SET maintenance_work_mem = '4MB';
+SET max_parallel_maintenance_workers = $_;
+SELECT string_agg(m::text, ' ') FROM graphs, influence_maximize(g, 20, epsilon => 0.01) m WHERE name = 'large';
+SQL
+	is($answers[$_], $answers[0], "where memory is short it is the same with $_ workers") for 1, 2;
 }
 is( $node->safe_psql('postgres', <<'SQL'), 't', 'the answer is nearly as good');
 SET client_min_messages = error;
