@@ -76,7 +76,40 @@ SELECT top AS "of the top", count(*) FILTER (WHERE by_score <= top AND part = 'i
 	count(*) FILTER (WHERE by_score <= top AND part ~ 'bot|pod') AS "bots and pod by score",
 	count(*) FILTER (WHERE by_count <= top AND part ~ 'bot|pod') AS "by count "
 FROM place, (VALUES (10), (12), (25), (50), (100)) t(top) GROUP BY top ORDER BY top;
-\echo '=== 7. How scores are spread'
+\echo '=== 7. Why?  Who makes the influence of the first of those planted'
+\echo
+SELECT user_id AS planted_user FROM place WHERE part = 'influencer' ORDER BY by_score LIMIT 1 \gset
+\echo 'SELECT kind, network, sum(share) FROM influence_explain(':planted_user'::bigint, ''community'') GROUP BY 1, 2;'
+\echo
+SELECT kind, network, count(*) AS supporters, round(sum(e.influence)::numeric, 2) AS influence,
+	round(100 * sum(e.share)::numeric, 1) AS "per cent", repeat('█', round(100 * sum(e.share))::int) AS " "
+FROM influence_explain(:planted_user::bigint, 'community') e GROUP BY 1, 2 ORDER BY 4 DESC LIMIT 8;
+SELECT round(sum(e.influence)::numeric, 9) AS "sum of all parts",
+	(SELECT round(influence::numeric, 9) FROM community_scores WHERE user_id = :planted_user) AS "published influence"
+FROM influence_explain(:planted_user::bigint, 'community') e;
+
+\echo '=== 8. A film preview: relevant, engaged, enthusiastic people in three cities'
+\echo
+SELECT c.name, c.city, round(t.score::numeric, 1) AS score, round(t.relevance::numeric, 2) AS relevance,
+	round(t.engagement::numeric, 2) AS engagement, round(t.enthusiasm::numeric, 1) AS enthusiasm
+FROM community_topics t JOIN crm_contacts c USING (user_id)
+WHERE t.topic = 'films' AND c.city IN ('Berlin', 'Paris', 'London') AND t.relevance > 0.3 AND t.enthusiasm > 50
+ORDER BY t.score DESC, t.user_id LIMIT 8;
+
+\echo '=== 9. Five seats, two friends of the house invited already: what each further seat adds'
+\echo
+\echo 'SELECT * FROM influence_campaign(''community'', 5, ''films'', candidates => ..., exclude => ...);'
+\echo
+SELECT i.position, c.name, round(i.score::numeric, 1) AS score, round(i.gain::numeric, 1) AS "adds people",
+	round(i.spread::numeric, 1) AS "reached in all", round(i.spread_lower::numeric, 1) AS "at least",
+	round(i.optimum_upper::numeric, 1) AS "best possible, at most"
+FROM influence_campaign('community', 5, 'films', seed => 1,
+		candidates => (SELECT array_agg(user_id) FROM crm_contacts WHERE city IN ('Berlin', 'Paris', 'London')),
+		exclude => (SELECT array_agg(user_id) FROM (SELECT user_id FROM community_topics WHERE topic = 'films'
+			ORDER BY score DESC, user_id LIMIT 2) f)) i
+	JOIN crm_contacts c USING (user_id) ORDER BY i.position;
+
+\echo '=== 10. How scores are spread'
 \else
 \echo '=== 5. How scores are spread'
 \endif
