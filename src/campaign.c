@@ -181,7 +181,6 @@ campaign(FunctionCallInfo fcinfo, int key)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	char	   *network = people_text(fcinfo, ARG_NETWORK + key);
 	char	   *topic = people_text(fcinfo, ARG_TOPIC + key);
-	uint64		memory = (uint64) maintenance_work_mem * 1024;
 	int			workers = crew_workers();
 	Campaign	c = {0};
 	Kept	   *kept;
@@ -205,7 +204,7 @@ campaign(FunctionCallInfo fcinfo, int key)
 				 errhint("Cascades for models are \"weighted\", \"uniform\" and \"threshold\".")));
 	kept = kept_open(c.model, 0);
 	view = kept_view(kept, network, topic);
-	c.graph = kept_graph_open(kept, &view, memory);
+	c.graph = kept_graph_open(kept, &view);
 	c.candidates = get_list(fcinfo, ARG_CANDIDATES + key, "candidates", &c);
 	c.exclude = get_list(fcinfo, ARG_EXCLUDE + key, "exclude", &c);
 	c.described = (SeedCandidates) {c.candidates.given, (int) c.candidates.count, show_candidate, &c};

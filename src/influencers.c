@@ -16,8 +16,8 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#include "arena.h"
 #include "compat.h"
+#include "graph.h"
 #include "kept_graph.h"
 #include "people.h"
 #include "radix.h"
@@ -98,7 +98,6 @@ Datum
 influence_influencers_of(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	uint64		memory = (uint64) maintenance_work_mem * 1024;
 	char	   *network = people_text(fcinfo, ARG_NETWORK);
 	char	   *topic = people_text(fcinfo, ARG_TOPIC);
 	Model	   *model;
@@ -140,10 +139,9 @@ influence_influencers_of(PG_FUNCTION_ARGS)
 	user = people_from_array(model, PG_GETARG_DATUM(ARG_USERS), "users", &n);
 	kept = kept_open(model, 0);
 	view = kept_view(kept, network, topic);
-	graph = kept_graph_open(kept, &view, memory);
-	if (kept_graph_size(graph) + graph->nodes * NODE_BYTES + graph->edges * EDGE_BYTES > memory)
-		arena_report_limit(kept_graph_size(graph) + graph->nodes * NODE_BYTES +
-						   graph->edges * EDGE_BYTES, memory);
+	graph = kept_graph_open(kept, &view);
+	graph_require_memory(kept_graph_size(graph) + graph->nodes * NODE_BYTES +
+						 graph->edges * EDGE_BYTES);
 
 	member = kept_graph_find_all(graph, user, n);
 	in_segment = allocate(graph->nodes, sizeof(bool));

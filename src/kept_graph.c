@@ -13,6 +13,7 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
+#include "graph.h"
 #include "kept_graph.h"
 
 /* Reading all rows. */
@@ -71,10 +72,10 @@ open_size(uint32 nodes)
 
 /*
  * Read who takes part in a view of a kept graph, in the current memory
- * context.  Raises an error if that would take more bytes than memory.
+ * context.  Raises an error if that would take more than maintenance_work_mem.
  */
 KeptGraph *
-kept_graph_open(Kept *kept, const KeptView *view, uint64 memory)
+kept_graph_open(Kept *kept, const KeptView *view)
 {
 	const KeptHead *head = kept_head(kept);
 	KeptGraph  *graph = palloc0(sizeof(KeptGraph));
@@ -82,8 +83,7 @@ kept_graph_open(Kept *kept, const KeptView *view, uint64 memory)
 	uint32		number = 0;
 	Size		degrees = Max(head->nodes, 1) * sizeof(uint64);
 
-	if (open_size(head->nodes) > memory)
-		arena_report_limit(open_size(head->nodes), memory);
+	graph_require_memory(open_size(head->nodes));
 	graph->kept = kept;
 	graph->view = view;
 	graph->in_degree = palloc_extended(degrees, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);

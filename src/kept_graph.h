@@ -26,7 +26,7 @@ typedef struct KeptGraph
 
 #define KEPT_NOBODY	UINT32_MAX
 
-extern KeptGraph *kept_graph_open(Kept *kept, const KeptView *view, uint64 memory);
+extern KeptGraph *kept_graph_open(Kept *kept, const KeptView *view);
 extern uint64 kept_graph_size(const KeptGraph *graph);
 extern void kept_graph_in(KeptGraph *graph, uint64 *offset, uint32 *column, double *weight);
 extern void kept_graph_out(KeptGraph *graph, uint64 *offset, uint32 *column, double *weight);
