@@ -6,7 +6,7 @@
 
 #include "fmgr.h"
 
-#include "lookup.h"
+#include "known.h"
 
 PG_MODULE_MAGIC;
 
@@ -16,5 +16,5 @@ PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
-	lookup_register_callbacks();
+	known_register_callbacks();
 }

@@ -16,8 +16,7 @@
  * outlives a statement in PL/pgSQL, and a transaction may refresh between two
  * of them).
  *
- * Which table a model has is kept for the session, until influence_model or
- * one of the tables changes (relcache invalidation).
+ * Which tables have a model's scores is known to the session (known.c).
  *
  * Privileges are those of the caller on the published table; where row
  * security applies each id is looked up by a query.
@@ -28,7 +27,6 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
-#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
@@ -38,7 +36,6 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -49,8 +46,8 @@
 #include "compat.h"
 #include "bulk.h"
 #include "ids.h"
+#include "known.h"
 #include "labels.h"
-#include "lookup.h"
 #include "model.h"
 #include "tables.h"
 
@@ -94,121 +91,6 @@ static const struct
 	[LOOKUP_TOPICS] = {TABLE_TOPICS, "topic"}
 };
 
-/* --- what the session knows of models ----------------------------------- */
-
-/* A model, under what it was asked for by. */
-typedef struct KnownModel
-{
-	char		name[NAMEDATALEN + 1];	/* hash key: "=" and a name; or empty, for
-										 * the model meant by NULL */
-	Oid			table[LOOKUP_TABLES];	/* invalid: the model has none */
-	IdType		id_type;
-} KnownModel;
-
-static HTAB *known_models = NULL;
-static Oid	model_catalog = InvalidOid;
-
-/* Raised whenever something that was looked up may have changed. */
-static uint64 generation = 1;
-
-static void
-forget_models(void)
-{
-	generation++;
-	if (known_models)
-		hash_destroy(known_models);
-	known_models = NULL;
-}
-
-/* The definition of some relation changed: is it one we know of? */
-static void
-relation_changed(Datum arg, Oid relid)
-{
-	HASH_SEQ_STATUS status;
-	KnownModel *known;
-	bool		ours = relid == InvalidOid || relid == model_catalog;
-
-	if (known_models)
-	{
-		hash_seq_init(&status, known_models);
-		while ((known = hash_seq_search(&status)) != NULL)
-			for (int t = 0; t < LOOKUP_TABLES; t++)
-				ours = ours || known->table[t] == relid;
-	}
-	if (ours)
-		forget_models();
-}
-
-/* What a subtransaction wrote may have been read under this snapshot. */
-static void
-subtransaction_ended(SubXactEvent event, SubTransactionId id, SubTransactionId parent, void *arg)
-{
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		forget_models();
-}
-
-/* Called once in each process. */
-void
-lookup_register_callbacks(void)
-{
-	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
-	RegisterSubXactCallback(subtransaction_ended, NULL);
-}
-
-/*
- * A model by name, or the one meant by NULL; raises model_find's errors.
- *
- * Definitions are read as of now, as those of relations are, whatever the
- * calling query's snapshot: what is kept must not be older than the last
- * invalidation.  In parallel mode there is no such snapshot, and nothing is
- * kept.
- */
-static KnownModel
-find_model(FunctionCallInfo fcinfo, const char *name)
-{
-	char		key[NAMEDATALEN + 1] = {0};
-	bool		parallel = IsInParallelMode();
-	KnownModel *known;
-	KnownModel	result = {{0}};
-	uint64		before;
-
-	/* influence_model has no names that do not fit */
-	if (name)
-		snprintf(key, sizeof(key), "=%s", name);
-	if (known_models && (known = hash_search(known_models, key, HASH_FIND, NULL)) != NULL)
-		return *known;
-
-	do
-	{
-		Catalog		catalog = catalog_open(fcinfo);
-		Model	   *model;
-
-		before = generation;
-		model_catalog = catalog.model;
-		if (!parallel)
-			PushActiveSnapshot(GetLatestSnapshot());
-		model = model_find(&catalog, name, false);
-		if (!parallel)
-			PopActiveSnapshot();
-		for (int t = 0; t < LOOKUP_TABLES; t++)
-			result.table[t] = *tables_oid(model, lookup_table[t].table);
-		result.id_type = model->id_type;
-	} while (generation != before);
-	memcpy(result.name, key, sizeof(key));
-	if (parallel)
-		return result;
-	if (known_models == NULL)
-	{
-		HASHCTL		control = {0};
-
-		control.keysize = sizeof(key);
-		control.entrysize = sizeof(KnownModel);
-		known_models = hash_create("influence models", 16, &control, HASH_ELEM | HASH_STRINGS);
-	}
-	*(KnownModel *) hash_search(known_models, key, HASH_ENTER, NULL) = result;
-	return result;
-}
-
 /* --- what one call site knows of scores ---------------------------------- */
 
 /* An answer to an id that was asked for. */
@@ -233,7 +115,7 @@ typedef struct Answer
 
 /*
  * What tells two snapshots apart.  Equal ones see the same rows, but for what
- * a subtransaction rolled back in between, see subtransaction_ended.
+ * a subtransaction rolled back in between, see known.c.
  */
 typedef struct SnapshotMark
 {
@@ -428,7 +310,7 @@ prepare(FunctionCallInfo fcinfo, CallSite *site, const char *name, IdType id_typ
 		LookupTable which)
 {
 	char	   *copy = name ? MemoryContextStrdup(fcinfo->flinfo->fn_mcxt, name) : NULL;
-	bool		same = site->generation == generation && site->user == GetUserId() &&
+	bool		same = site->generation == known_generation && site->user == GetUserId() &&
 		(name == NULL) == (site->name == NULL) && (name == NULL || strcmp(name, site->name) == 0);
 	uint64		before;
 
@@ -437,10 +319,10 @@ prepare(FunctionCallInfo fcinfo, CallSite *site, const char *name, IdType id_typ
 		forget_tables(site);
 	do
 	{
-		KnownModel	model = find_model(fcinfo, copy);
+		KnownModel	model = known_find(fcinfo, copy);
 		Relation	rel;
 
-		before = generation;
+		before = known_generation;
 		if (model.id_type != id_type)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -449,11 +331,11 @@ prepare(FunctionCallInfo fcinfo, CallSite *site, const char *name, IdType id_typ
 							format_type_be(model_id_type_oid(id_type))),
 					 errhint("Cast the user id to %s.",
 							 format_type_be(model_id_type_oid(model.id_type)))));
-		if (!OidIsValid(model.table[which]))
+		if (!OidIsValid(model.table[lookup_table[which].table]))
 			report_no_facets(which);
 		/* the lock brings invalidations in: perhaps it is another table now */
-		rel = try_relation_open(model.table[which], AccessShareLock);
-		if (generation == before)
+		rel = try_relation_open(model.table[lookup_table[which].table], AccessShareLock);
+		if (known_generation == before)
 		{
 			tables_check(rel, lookup_table[which].table);
 			site->id_type = id_type;
@@ -463,13 +345,13 @@ prepare(FunctionCallInfo fcinfo, CallSite *site, const char *name, IdType id_typ
 		}
 		if (rel)
 			relation_close(rel, NoLock);
-	} while (generation != before);
+	} while (known_generation != before);
 	if (site->name)
 		pfree(site->name);
 	site->name = copy;
-	if (!same || site->generation != generation)
+	if (!same || site->generation != known_generation)
 		site->snapshot.xmin = InvalidTransactionId; /* no snapshot is like that */
-	site->generation = generation;
+	site->generation = known_generation;
 }
 
 /* The name of a place's facet as a datum. */
@@ -492,7 +374,7 @@ score_by_query(CallSite *site, const Place *place, Datum user_id, float *score)
 	spi_begin();
 	if (table->plan == NULL)
 	{
-		Oid			relid = site->model.table[place->table];
+		Oid			relid = site->model.table[lookup_table[place->table].table];
 		char	   *query = psprintf("SELECT score FROM %s WHERE user_id OPERATOR(pg_catalog.=) $1",
 									 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
 																get_rel_name(relid)));
@@ -751,8 +633,8 @@ find_score(FunctionCallInfo fcinfo, CallSite *site, LookupTable which, LabelName
 	bool		found;
 
 	/* here, too, the lock may bring in that it is another table now */
-	while ((rel = try_relation_open(site->model.table[which], AccessShareLock)) == NULL ||
-		   site->generation != generation)
+	while ((rel = try_relation_open(site->model.table[lookup_table[which].table], AccessShareLock)) == NULL ||
+		   site->generation != known_generation)
 	{
 		if (rel)
 			relation_close(rel, NoLock);
@@ -834,7 +716,7 @@ score(FunctionCallInfo fcinfo, IdType id_type)
 											  ALLOCSET_SMALL_SIZES);
 		site->constant = is_constant(fcinfo);
 	}
-	constant = site->constant && site->generation == generation && site->user == GetUserId();
+	constant = site->constant && site->generation == known_generation && site->user == GetUserId();
 	if (!constant)
 	{
 		char		name_buffer[NAMEDATALEN];
@@ -849,7 +731,7 @@ score(FunctionCallInfo fcinfo, IdType id_type)
 				palloc(VARSIZE_ANY_EXHDR(t) + 1);
 			text_to_cstring_buffer(t, name, VARSIZE_ANY_EXHDR(t) + 1);
 		}
-		if (site->generation != generation || site->user != GetUserId() ||
+		if (site->generation != known_generation || site->user != GetUserId() ||
 			!site->table[which].described ||
 			(name == NULL) != (site->name == NULL) || (name && strcmp(name, site->name) != 0))
 			prepare(fcinfo, site, name, id_type, which);
