@@ -29,6 +29,7 @@
 #include "access/tableam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/primnodes.h"
@@ -152,8 +153,45 @@ typedef struct Place
 	uint64		read_after;		/* so many; 0: not known yet */
 	Bulk	   *bulk;			/* all of it, or NULL */
 	bool		bulk_failed;	/* it does not fit */
-	struct Place *next;
 } Place;
+
+typedef struct PlaceName
+{
+	LookupTable table;
+	LabelName	facet;
+} PlaceName;
+
+typedef struct PlaceEntry
+{
+	PlaceName	name;
+	Place	   *place;
+	uint32		hash;
+	char		status;
+} PlaceEntry;
+
+static inline bool
+same_name(PlaceName a, PlaceName b)
+{
+	return a.table == b.table && a.facet.length == b.facet.length &&
+		memcmp(a.facet.bytes, b.facet.bytes, a.facet.length) == 0;
+}
+
+#define SH_PREFIX			places
+#define SH_ELEMENT_TYPE		PlaceEntry
+#define SH_KEY_TYPE			PlaceName
+#define SH_KEY				name
+#define SH_HASH_KEY(tb, key)	\
+	(hash_bytes((const unsigned char *) (key).facet.bytes, (key).facet.length) + (key).table)
+#define SH_EQUAL(tb, a, b)	same_name(a, b)
+#define SH_STORE_HASH
+#define SH_GET_HASH(tb, a)	((a)->hash)
+#define SH_SCOPE			static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* Bytes that a place takes beside its name, a full hash table included. */
+#define PLACE_BYTES	(sizeof(Place) + 3 * sizeof(PlaceEntry))
 
 typedef struct CallSite
 {
@@ -168,8 +206,9 @@ typedef struct CallSite
 
 	/* from here on emptied with context */
 	SnapshotMark snapshot;
-	Place	   *places;			/* list, the last one used first */
-	Size		memory;			/* of answers and bulks, about */
+	places_hash *places;		/* NULL: there are none */
+	Place	   *last;			/* used */
+	Size		memory;			/* of places, answers and bulks, about */
 } CallSite;
 
 static bool
@@ -206,6 +245,7 @@ restart(CallSite *site, Snapshot snapshot)
 	if (subxips > 0)
 		memcpy(site->snapshot.subxip, snapshot->subxip, subxips);
 	site->places = NULL;
+	site->last = NULL;
 	site->memory = 0;
 	MemoryContextSwitchTo(old);
 }
@@ -582,31 +622,45 @@ remember(CallSite *site, Place *place, const Id *id, bool found, float score)
 	place->memory += 3 * sizeof(Answer) + length;
 }
 
-/* The place of a table and facet; found at once if it was the last one used. */
-static inline Place *
-find_place(CallSite *site, LookupTable which, LabelName facet)
+/*
+ * Make a place.  When places alone fill the memory, everything is forgotten:
+ * somebody asks for one facet after the other.
+ */
+static Place *
+make_place(CallSite *site, Snapshot snapshot, PlaceName name)
 {
 	Place	   *place;
+	char	   *bytes;
+	bool		exists;
 
-	for (Place **at = &site->places; (place = *at) != NULL; at = &place->next)
-		if (place->table == which && place->facet.length == facet.length &&
-			memcmp(place->facet.bytes, facet.bytes, facet.length) == 0)
-		{
-			*at = place->next;
-			break;
-		}
-	if (place == NULL)
-	{
-		char	   *bytes = MemoryContextAlloc(site->context, facet.length + 1);
-
-		place = MemoryContextAllocZero(site->context, sizeof(Place));
-		memcpy(bytes, facet.bytes, facet.length);
-		place->table = which;
-		place->facet = (LabelName) {bytes, facet.length};
-	}
-	place->next = site->places;
-	site->places = place;
+	if (site->places && (site->places->members + 1) * PLACE_BYTES > compat_hash_memory_limit())
+		restart(site, snapshot);
+	if (site->places == NULL)
+		site->places = places_create(site->context, 4, NULL);
+	bytes = MemoryContextAlloc(site->context, name.facet.length + 1);
+	memcpy(bytes, name.facet.bytes, name.facet.length);
+	name.facet.bytes = bytes;
+	place = MemoryContextAllocZero(site->context, sizeof(Place));
+	place->table = name.table;
+	place->facet = name.facet;
+	site->memory += PLACE_BYTES + name.facet.length;
+	places_insert(site->places, name, &exists)->place = place;
 	return place;
+}
+
+/* The place of a table and facet; found at once if it was the last one used. */
+static inline Place *
+find_place(CallSite *site, Snapshot snapshot, LookupTable which, LabelName facet)
+{
+	PlaceName	name = {which, facet};
+
+	if (site->last == NULL || !same_name((PlaceName) {site->last->table, site->last->facet}, name))
+	{
+		PlaceEntry *entry = site->places ? places_lookup(site->places, name) : NULL;
+
+		site->last = entry ? entry->place : make_place(site, snapshot, name);
+	}
+	return site->last;
 }
 
 /* Read all of a place if so many were looked up that it pays. */
@@ -641,7 +695,7 @@ find_score(FunctionCallInfo fcinfo, CallSite *site, LookupTable which, LabelName
 		prepare(fcinfo, site, site->name ? pstrdup(site->name) : NULL, site->id_type, which);
 		restart(site, snapshot);
 	}
-	place = find_place(site, which, facet);
+	place = find_place(site, snapshot, which, facet);
 	if (site->table[which].row_security)
 	{
 		relation_close(rel, NoLock);
@@ -739,16 +793,16 @@ score(FunctionCallInfo fcinfo, IdType id_type)
 	snapshot = GetActiveSnapshot();
 	if (!same_snapshot(&site->snapshot, snapshot))
 		restart(site, snapshot);
-	place = site->places;
+	place = site->last;
 	if (which != LOOKUP_SCORES && (!constant || place == NULL))
 	{
 		text	   *t = PG_GETARG_TEXT_PP(which == LOOKUP_NETWORKS ? 2 : 3);
 
 		facet = (LabelName) {VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t)};
-		place = find_place(site, which, facet);
+		place = find_place(site, snapshot, which, facet);
 	}
 	else if (place == NULL || (!constant && place->table != which))
-		place = find_place(site, which, facet);
+		place = find_place(site, snapshot, which, facet);
 	facet = place->facet;
 	user_id = id_type == ID_TEXT ? PointerGetDatum(PG_GETARG_TEXT_PP(0)) : PG_GETARG_DATUM(0);
 	id = id_from_datum(id_type, user_id);

@@ -64,11 +64,13 @@ SELECT count(*) FILTER (WHERE influence_score(i, network => 'forum') IS DISTINCT
 FROM generate_series(-2000, 6000) i LEFT JOIN m_networks n ON n.user_id = i AND n.network = 'forum';
 SELECT count(*) FILTER (WHERE influence_score(user_id, NULL, CASE what WHEN 1 THEN 'forum' END, CASE what WHEN 2 THEN 'it''s "odd"' END)
 	IS DISTINCT FROM CASE what WHEN 0 THEN score WHEN 1 THEN by_network ELSE by_topic END) AS differing FROM asked;
+-- more topics, most of them not there, than there is memory to tell apart
+SELECT count(*) FILTER (WHERE a.score IS DISTINCT FROM t.score) AS differing, count(t.score) > 1000 AS many
+FROM (SELECT i, CASE WHEN i % 2 = 0 THEN 'none ' || i ELSE 'film' END AS topic, i % 50 AS user_id FROM generate_series(1, 10000) i) x
+	CROSS JOIN LATERAL (SELECT influence_score(user_id, topic => x.topic) AS score OFFSET 0) a LEFT JOIN m_topics t USING (user_id, topic);
 RESET work_mem;
 RESET hash_mem_multiplier;
 DROP VIEW asked;
--- many topics that there are not
-SELECT count(influence_score(1, topic => 'none ' || i)) FROM generate_series(1, 3000) i;
 
 -- in parallel workers
 SET parallel_setup_cost = 0;
