@@ -242,7 +242,8 @@ CREATE TABLE influence_model (
     is_default boolean NOT NULL DEFAULT false,
     reference float8,
     c float8,
-    runs bigint NOT NULL DEFAULT 0
+    runs bigint NOT NULL DEFAULT 0,
+    chances regclass
 );
 CREATE UNIQUE INDEX influence_model_default ON influence_model (is_default) WHERE is_default;
 COMMENT ON TABLE influence_model IS 'models, as the view influence_models shows them';
@@ -260,6 +261,7 @@ COMMENT ON COLUMN influence_model.mixture IS 'what influence is made of, by part
 COMMENT ON COLUMN influence_model.networks IS 'table of scores by network';
 COMMENT ON COLUMN influence_model.topics IS 'table of scores by topic';
 COMMENT ON COLUMN influence_model.graph IS 'table of the graphs of the last runs';
+COMMENT ON COLUMN influence_model.chances IS 'table of learned probabilities; NULL: none were learned yet';
 COMMENT ON COLUMN influence_model.is_default IS 'meant where no model is named';
 COMMENT ON COLUMN influence_model.reference IS 'greatest influence when the scale was taken: it scores 100';
 COMMENT ON COLUMN influence_model.c IS 'a tenth of the mean influence when the scale was taken';
@@ -342,7 +344,7 @@ CREATE VIEW influence_models AS
     SELECT name, interactions, source, target, weight, at, kind, network, topic,
            kind_weights, network_weights, half_life, pair_weight, restart,
            damping, tolerance, max_iterations, topic_parents, keep_graphs,
-           mixture, keep_history, id_type, scores, history, networks, topics, graph, is_default, reference, c, runs
+           mixture, keep_history, id_type, scores, history, networks, topics, graph, is_default, reference, c, runs, chances
     FROM @extschema@.influence_model;
 COMMENT ON VIEW influence_models IS 'models: what is defined';
 
@@ -562,6 +564,23 @@ RETURNS TABLE ("position" int, user_id text, score real, relevance real, cost fl
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20 COST 100000 AS 'MODULE_PATHNAME', 'influence_campaign_key';
 COMMENT ON FUNCTION influence_campaign(text, int, influence_text_id, text, text, float8, text[], float8[], text[], text, float8, float8, float8, bigint)
 IS 'whom to invite, so that most people are reached';
+
+CREATE FUNCTION influence_learn(
+    model text = NULL, delay interval = '1 day', credit text = 'partial', until timestamptz = NULL,
+    OUT pairs bigint, OUT trials bigint, OUT successes float8, OUT mean float8, OUT strength float8)
+RETURNS record
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_learn(text, interval, text, timestamptz)
+IS 'learn from the interactions of a model how likely each source reacts to a target that is active';
+
+CREATE FUNCTION influence_calibration(
+    model text, cutoff timestamptz, horizon interval = NULL,
+    delay interval = '1 day', credit text = 'partial', bins int = 10)
+RETURNS TABLE (bin int, pairs bigint, trials bigint, predicted float8, observed float8,
+    brier float8, base_brier float8, log_loss float8, base_log_loss float8)
+LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 11 COST 100000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_calibration(text, timestamptz, interval, interval, text, int)
+IS 'probabilities learned up to a cutoff, against what happened after it; the row without a bin is on all pairs';
 
 -- 5. Keeping current
 

@@ -5,6 +5,8 @@
  * The seeds of maximize.c, sought in the graph that the last refresh kept with
  * its model: the cascade is that of attention shares (or any other), over the
  * whole graph or over a network or topic, whose users are then all that count.
+ * Learned probabilities take the place of the pair weights: a pair of the graph
+ * that has none is left out.
  */
 #include "graph_args.h"
 
@@ -16,6 +18,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "chances.h"
 #include "kept_graph.h"
 #include "people.h"
 #include "seed_args.h"
@@ -63,6 +66,7 @@ typedef struct Campaign
 	UserList	exclude;
 	SeedCandidates described;	/* the candidates */
 	double	   *cost;			/* of candidates; or NULL */
+	Chances    *chances;		/* probabilities; NULL: the cascade has its own */
 
 	/* what was found, in context */
 	MemoryContext context;
@@ -146,6 +150,13 @@ find(void *argument, int workers)
 	}
 	kept_graph_out(graph, arena_address(arena, to->offset), arena_address(arena, to->column),
 				   to->weight == ARENA_NONE ? NULL : arena_address(arena, to->weight));
+	if (c->chances)
+	{
+		arena_reserve(arena, chances_size(c->chances));
+		to->edges = chances_apply(c->chances, n, arena_address(arena, to->offset),
+								  arena_address(arena, to->column),
+								  arena_address(arena, to->weight));
+	}
 	set_flags(c, arena_address(arena, to->flags), cost);
 	c->problem.cost = cost;
 	pools_prepare(&pools, c->seed);
@@ -196,15 +207,12 @@ campaign(FunctionCallInfo fcinfo, int key)
 				 errmsg("user ids of model \"%s\" are of type %s", c.model->name,
 						format_type_be(model_id_type_oid(c.model->id_type))),
 				 errhint("Say so by the type of key: key => NULL::%s.", format_type_be(model_id_type_oid(c.model->id_type)))));
-	c.cascade = graph_get_cascade(fcinfo, ARG_CASCADE + key, ARG_PROBABILITY + key);
-	if (c.cascade.kind == CASCADE_WEIGHTS)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("weights of a model are not probabilities"),
-				 errhint("Cascades for models are \"weighted\", \"uniform\" and \"threshold\".")));
+	c.cascade = graph_get_cascade(fcinfo, ARG_CASCADE + key, ARG_PROBABILITY + key, true);
 	kept = kept_open(c.model, 0);
 	view = kept_view(kept, network, topic);
 	c.graph = kept_graph_open(kept, &view);
+	if (c.cascade.learned)
+		c.chances = chances_read(c.model, c.graph);
 	c.candidates = get_list(fcinfo, ARG_CANDIDATES + key, "candidates", &c);
 	c.exclude = get_list(fcinfo, ARG_EXCLUDE + key, "exclude", &c);
 	c.described = (SeedCandidates) {c.candidates.given, (int) c.candidates.count, show_candidate, &c};
@@ -213,7 +221,7 @@ campaign(FunctionCallInfo fcinfo, int key)
 	c.context = CurrentMemoryContext;
 	if (c.graph->nodes == 0 || c.problem.seeds == 0)
 		return (Datum) 0;
-	graph_require_memory(kept_graph_size(c.graph) +
+	graph_require_memory(kept_graph_size(c.graph) + (c.chances ? chances_size(c.chances) : 0) +
 						 c.graph->nodes * (sizeof(uint64) + 1 + (c.cost ? sizeof(double) : 0)) +
 						 c.graph->edges * (sizeof(uint32) + sizeof(double)) +
 						 pools_least_memory(c.graph->nodes, workers) +

@@ -51,11 +51,11 @@ graph_find_node(const int64 *id, uint32 nodes, int64 node, uint32 *index)
 
 /*
  * The arguments cascade and probability, by their numbers.  Raises errors if
- * there is no such cascade, or the probability is none, or is missing, or is
+ * there is no such cascade (learned ones are for models), or the probability is none, or is missing, or is
  * there and would not be used.
  */
 GraphCascade
-graph_get_cascade(FunctionCallInfo fcinfo, int cascade, int probability)
+graph_get_cascade(FunctionCallInfo fcinfo, int cascade, int probability, bool of_model)
 {
 	static const struct
 	{
@@ -66,7 +66,8 @@ graph_get_cascade(FunctionCallInfo fcinfo, int cascade, int probability)
 		{"weighted", CASCADE_WEIGHTED},
 		{"uniform", CASCADE_UNIFORM},
 		{"weights", CASCADE_WEIGHTS},
-		{"threshold", CASCADE_THRESHOLD}
+		{"threshold", CASCADE_THRESHOLD},
+		{"learned", CASCADE_WEIGHTS}
 	};
 	GraphCascade result = {0};
 	char	   *name;
@@ -83,8 +84,21 @@ graph_get_cascade(FunctionCallInfo fcinfo, int cascade, int probability)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is no cascade \"%s\"", name),
+				 of_model ?
+				 errhint("Cascades of a model are \"weighted\", \"uniform\", \"threshold\" and \"learned\".") :
 				 errhint("Cascades are \"weighted\", \"uniform\", \"weights\" and \"threshold\".")));
 	result.kind = known[i].kind;
+	result.learned = strcmp(name, "learned") == 0;
+	if (result.learned && !of_model)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there is no cascade \"learned\" on graph values"),
+				 errhint("It is for influence_campaign, as probabilities are learned from the interactions of a model. On a graph whose weights are probabilities, use \"weights\".")));
+	if (result.kind == CASCADE_WEIGHTS && of_model && !result.learned)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("weights of a model are not probabilities"),
+				 errhint("Cascades of a model are \"weighted\", \"uniform\", \"threshold\" and \"learned\".")));
 
 	if (result.kind != CASCADE_UNIFORM)
 	{

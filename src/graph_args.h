@@ -17,9 +17,10 @@ typedef struct GraphCascade
 {
 	CascadeKind kind;
 	double		probability;	/* of each edge, where it is the same for all */
+	bool		learned;		/* probabilities of a model, as weights */
 } GraphCascade;
 
-extern GraphCascade graph_get_cascade(FunctionCallInfo fcinfo, int cascade, int probability);
+extern GraphCascade graph_get_cascade(FunctionCallInfo fcinfo, int cascade, int probability, bool of_model);
 extern bool graph_cascade_weighs(const GraphCascade *cascade, const InfluenceGraph *graph);
 extern void graph_check_cascade(GraphCascade *cascade, GraphDirection direction,
 								const GraphArrays *arrays);

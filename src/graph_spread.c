@@ -305,7 +305,7 @@ influence_spread(PG_FUNCTION_ARGS)
 	desc = BlessTupleDesc(desc);
 	if (PG_ARGISNULL(ARG_GRAPH) || PG_ARGISNULL(ARG_SEEDS))
 		PG_RETURN_NULL();
-	spread.cascade = graph_get_cascade(fcinfo, ARG_CASCADE, ARG_PROBABILITY);
+	spread.cascade = graph_get_cascade(fcinfo, ARG_CASCADE, ARG_PROBABILITY, false);
 	spread.seed = graph_array_elements(PG_GETARG_ARRAYTYPE_P(ARG_SEEDS), "seeds", INT8OID,
 									   &spread.seeds);
 	if (PG_ARGISNULL(ARG_SIMULATIONS))

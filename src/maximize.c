@@ -213,7 +213,7 @@ influence_maximize(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(ARG_GRAPH))
 		PG_RETURN_NULL();
-	m.cascade = graph_get_cascade(fcinfo, ARG_CASCADE, ARG_PROBABILITY);
+	m.cascade = graph_get_cascade(fcinfo, ARG_CASCADE, ARG_PROBABILITY, false);
 	m.candidates = get_list(fcinfo, ARG_CANDIDATES, "candidates");
 	m.exclude = get_list(fcinfo, ARG_EXCLUDE, "exclude");
 	m.active = get_list(fcinfo, ARG_ACTIVE, "active");

@@ -105,7 +105,7 @@ static const struct
 	"kind_weights, network_weights, half_life, pair_weight, restart, damping, " \
 	"tolerance, max_iterations, topic_parents, keep_graphs, mixture, id_type, scores, " \
 	"history, networks, topics, graph, is_default, reference, c, runs, " \
-	"keep_history"
+	"keep_history, chances"
 
 /* Graphs of more runs than that are not kept. */
 #define MOST_GRAPHS		1000
@@ -264,6 +264,7 @@ model_find(const Catalog *catalog, const char *name, bool lock)
 	model->c = DatumGetFloat8(fetch(row, 29, context));
 	model->runs = DatumGetInt64(fetch(row, 30, context));
 	model->keep_history = DatumGetIntervalP(fetch(row, 31, context));
+	model->chances = DatumGetObjectId(fetch(row, 32, context));
 	spi_end();
 	return model;
 }
@@ -284,6 +285,20 @@ model_store_run(const Catalog *catalog, const Model *model)
 					psprintf("UPDATE %s SET runs = $2, reference = $3, c = $4"
 							 " WHERE name OPERATOR(pg_catalog.=) $1", catalog->model_name),
 					4, type, value, nulls);
+	spi_end();
+}
+
+/* Note with a model which table its learned probabilities are in. */
+void
+model_store_chances(const Catalog *catalog, const Model *model)
+{
+	Oid			type[] = {TEXTOID, REGCLASSOID};
+	Datum		value[] = {CStringGetTextDatum(model->name), ObjectIdGetDatum(model->chances)};
+
+	spi_begin();
+	catalog_execute(catalog, false,
+					psprintf("UPDATE %s SET chances = $2 WHERE name OPERATOR(pg_catalog.=) $1",
+							 catalog->model_name), 2, type, value, NULL);
 	spi_end();
 }
 

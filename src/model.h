@@ -43,6 +43,7 @@ typedef struct Model
 	Oid			networks;		/* invalid: interactions have none */
 	Oid			topics;
 	Oid			graph;
+	Oid			chances;		/* invalid: none were learned yet */
 	bool		is_default;
 	double		reference;		/* the scale; 0: not taken yet */
 	double		c;
@@ -52,8 +53,10 @@ typedef struct Model
 } Model;
 
 extern Model *model_find(const Catalog *catalog, const char *name, bool lock);
+extern void model_store_chances(const Catalog *catalog, const Model *model);
 extern void model_store_run(const Catalog *catalog, const Model *model);
 extern void model_check_owner(const Model *model);
+extern double model_interval_seconds(const Interval *interval);
 extern Oid	model_id_type_oid(IdType type);
 extern double model_interval_seconds(const Interval *interval);
 

@@ -121,7 +121,7 @@ typedef struct Row
 } Row;
 
 /*
- * Lock the tables of a model for writing, and raise an error if one does not
+ * Lock the tables that a refresh writes, and raise an error if one does not
  * exist any more or the caller may not write it.  Who may publish scores may
  * lack the privilege to keep the graph: that is left out then, with a warning.
  */
@@ -133,7 +133,7 @@ publish_check(Model *model)
 		Oid			table = *tables_oid(model, t);
 		Relation	rel;
 
-		if (!OidIsValid(table))
+		if (!OidIsValid(table) || t == TABLE_CHANCES)
 			continue;
 		rel = try_relation_open(table, RowExclusiveLock);
 		tables_check(rel, t);

@@ -35,7 +35,7 @@ static const struct
 	const char *column;			/* of influence_model */
 	const char *suffix;			/* to the model's name */
 	const char *what;			/* it holds, for messages */
-	const char *columns;		/* %s: the type of user ids */
+	const char *columns;		/* %s or %1$s: the type of user ids */
 	const char *mark[2];		/* columns that it is known by */
 	const char *comment;		/* %s: the model */
 }			table_kind[MODEL_TABLES] = {
@@ -75,6 +75,16 @@ static const struct
 		" PRIMARY KEY (run, section, facet, partition, \"first\")",
 		{"section", "data"},
 		"influence model %s: graphs of its last runs, which its scores are explained from"
+	},
+	[TABLE_CHANCES] = {
+		"chances", "_chances", "learned probabilities",
+		"source %1$s NOT NULL, target %1$s NOT NULL,"
+		" probability pg_catalog.float8 NOT NULL"
+		" CHECK (probability OPERATOR(pg_catalog.>) 0 AND probability OPERATOR(pg_catalog.<) 1),"
+		" trials pg_catalog.int8 NOT NULL, successes pg_catalog.float8 NOT NULL,"
+		" PRIMARY KEY (target, source)",
+		{"source", "probability"},
+		"influence model %s: how likely sources react to targets, as it was learned last"
 	}
 };
 
@@ -108,9 +118,11 @@ tables_oid(Model *model, ModelTable table)
 		case TABLE_TOPICS:
 			return &model->topics;
 		case TABLE_GRAPH:
+			return &model->graph;
+		case TABLE_CHANCES:
 			break;
 	}
-	return &model->graph;
+	return &model->chances;
 }
 
 /* The column of influence_model that does. */
@@ -137,7 +149,7 @@ tables_check(Relation rel, ModelTable table)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not an ordinary table", RelationGetRelationName(rel)),
-				 errdetail("Scores are published in ordinary tables.")));
+				 errdetail("A model has ordinary tables.")));
 }
 
 static void
@@ -182,6 +194,8 @@ wanted(const Model *model, ModelTable table)
 			return model->network != NULL;
 		case TABLE_TOPICS:
 			return model->topic != NULL;
+		case TABLE_CHANCES:
+			return OidIsValid(model->chances);
 		default:
 			return true;
 	}
@@ -225,6 +239,20 @@ drop(Model *model, ModelTable table)
 	execute(psprintf("DROP TABLE %s", name));
 }
 
+/* Create one more table of a model, beside its scores. */
+void
+tables_add(Model *model, ModelTable table)
+{
+	Oid			schema = get_rel_namespace(model->scores);
+
+	if (!OidIsValid(schema))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("the table of scores of the model does not exist any more"),
+				 errhint("Drop the model by influence_drop_model, and create it anew.")));
+	create(model, table, schema);
+}
+
 /*
  * Bring the tables of a model that was changed in line: those it did not need
  * before are made beside its scores, those it does not need any more dropped.
@@ -237,16 +265,7 @@ tables_adapt(Model *model)
 		if (!wanted(model, t))
 			drop(model, t);
 		else if (!OidIsValid(*tables_oid(model, t)))
-		{
-			Oid			schema = get_rel_namespace(model->scores);
-
-			if (!OidIsValid(schema))
-				ereport(ERROR,
-						(errcode(ERRCODE_UNDEFINED_TABLE),
-						 errmsg("the table of scores of the model does not exist any more"),
-						 errhint("Drop the model by influence_drop_model, and create it anew.")));
-			create(model, t, schema);
-		}
+			tables_add(model, t);
 	}
 }
 

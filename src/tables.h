@@ -13,13 +13,15 @@ typedef enum ModelTable
 	TABLE_HISTORY,
 	TABLE_NETWORKS,
 	TABLE_TOPICS,
-	TABLE_GRAPH
+	TABLE_GRAPH,
+	TABLE_CHANCES				/* made when chances are learned first */
 } ModelTable;
 
-#define MODEL_TABLES	5
+#define MODEL_TABLES	6
 
 extern void tables_check_name(const Model *model);
 extern void tables_create(Model *model, Oid schema);
+extern void tables_add(Model *model, ModelTable table);
 extern void tables_adapt(Model *model);
 extern void tables_drop(Model *model);
 extern Oid *tables_oid(Model *model, ModelTable table);
