@@ -239,6 +239,7 @@ CREATE TABLE influence_model (
     networks regclass,
     topics regclass,
     graph regclass NOT NULL,
+    forgotten regclass NOT NULL,
     is_default boolean NOT NULL DEFAULT false,
     reference float8,
     c float8,
@@ -262,6 +263,7 @@ COMMENT ON COLUMN influence_model.networks IS 'table of scores by network';
 COMMENT ON COLUMN influence_model.topics IS 'table of scores by topic';
 COMMENT ON COLUMN influence_model.graph IS 'table of the graphs of the last runs';
 COMMENT ON COLUMN influence_model.chances IS 'table of learned probabilities; NULL: none were learned yet';
+COMMENT ON COLUMN influence_model.forgotten IS 'table of users whom refreshes leave out';
 COMMENT ON COLUMN influence_model.is_default IS 'meant where no model is named';
 COMMENT ON COLUMN influence_model.reference IS 'greatest influence when the scale was taken: it scores 100';
 COMMENT ON COLUMN influence_model.c IS 'a tenth of the mean influence when the scale was taken';
@@ -280,6 +282,7 @@ CREATE TABLE influence_run (
     skipped_self bigint NOT NULL,
     skipped_zero bigint NOT NULL,
     skipped_future bigint NOT NULL,
+    skipped_forgotten bigint NOT NULL,
     nodes bigint NOT NULL,
     edges bigint NOT NULL,
     iterations int NOT NULL,
@@ -299,11 +302,12 @@ COMMENT ON TABLE influence_run IS 'runs of models that succeeded, as the view in
 COMMENT ON COLUMN influence_run.mode IS 'full or rescale';
 COMMENT ON COLUMN influence_run.as_of IS 'the time that ages are counted from; later rows are skipped';
 COMMENT ON COLUMN influence_run.interactions IS 'rows read';
-COMMENT ON COLUMN influence_run.skipped IS 'rows that did not count, for any of the next four reasons';
+COMMENT ON COLUMN influence_run.skipped IS 'rows that did not count, for any of the next five reasons';
 COMMENT ON COLUMN influence_run.skipped_null IS 'rows without an id, weight or time';
 COMMENT ON COLUMN influence_run.skipped_self IS 'rows whose source is their target';
 COMMENT ON COLUMN influence_run.skipped_zero IS 'rows that weigh nothing';
 COMMENT ON COLUMN influence_run.skipped_future IS 'rows dated after as_of';
+COMMENT ON COLUMN influence_run.skipped_forgotten IS 'rows of users who are forgotten';
 COMMENT ON COLUMN influence_run.nodes IS 'users';
 COMMENT ON COLUMN influence_run.edges IS 'pairs of source and target';
 COMMENT ON COLUMN influence_run.iterations IS 'sweeps over all pairs until ranks had converged';
@@ -344,7 +348,8 @@ CREATE VIEW influence_models AS
     SELECT name, interactions, source, target, weight, at, kind, network, topic,
            kind_weights, network_weights, half_life, pair_weight, restart,
            damping, tolerance, max_iterations, topic_parents, keep_graphs,
-           mixture, keep_history, id_type, scores, history, networks, topics, graph, is_default, reference, c, runs, chances
+           mixture, keep_history, id_type, scores, history, networks, topics, graph, forgotten,
+           is_default, reference, c, runs, chances
     FROM @extschema@.influence_model;
 COMMENT ON VIEW influence_models IS 'models: what is defined';
 
@@ -513,6 +518,21 @@ CREATE FUNCTION influence_history(user_id text, model text = NULL, causes int = 
 RETURNS TABLE (run bigint, at timestamptz, score real, change real, causes jsonb)
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20 COST 2000 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION influence_history(text, text, int) IS 'scores of a user over runs, and who changed them most';
+
+CREATE FUNCTION influence_forget(user_id bigint, model text = NULL)
+RETURNS TABLE (relation regclass, rows bigint)
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 5 COST 10000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_forget(bigint, text) IS 'remove a user from a model, now and from all later refreshes';
+
+CREATE FUNCTION influence_forget(user_id uuid, model text = NULL)
+RETURNS TABLE (relation regclass, rows bigint)
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 5 COST 10000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_forget(uuid, text) IS 'remove a user from a model, now and from all later refreshes';
+
+CREATE FUNCTION influence_forget(user_id text, model text = NULL)
+RETURNS TABLE (relation regclass, rows bigint)
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 5 COST 10000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_forget(text, text) IS 'remove a user from a model, now and from all later refreshes';
 
 -- 4. Who to invite
 

@@ -185,14 +185,8 @@ static Model *
 model_and_user(FunctionCallInfo fcinfo, Id *user)
 {
 	Model	   *model = people_model(fcinfo, 1);
-	Oid		   *type;
-	int			n;
-	Datum		value;
 
-	(void) get_func_signature(fcinfo->flinfo->fn_oid, &type, &n);
-	people_check_type(model, type[0]);
-	value = model->id_type == ID_TEXT ? PointerGetDatum(PG_GETARG_TEXT_PP(0)) : PG_GETARG_DATUM(0);
-	*user = id_from_datum(model->id_type, value);
+	*user = people_user(model, fcinfo);
 	return model;
 }
 

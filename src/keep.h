@@ -6,7 +6,8 @@
  * in rows of these sections, each row a part of what the section holds:
  *
  *	head	KeptHead
- *	ids		user ids by node; a row for each partition
+ *	ids		user ids by node; a row for each partition.  One that hashes to
+ *			another partition is nobody's: who was there is forgotten
  *	voices	what a user gives for each unit of pair weight: N rank / activity,
  *			a double for each node; a row for each partition
  *	edges	parts of pairs by target, see keep.c; rows of about KEPT_ROW bytes

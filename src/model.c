@@ -104,7 +104,7 @@ static const struct
 	"name, interactions, source, target, weight, at, kind, network, topic, " \
 	"kind_weights, network_weights, half_life, pair_weight, restart, damping, " \
 	"tolerance, max_iterations, topic_parents, keep_graphs, mixture, id_type, scores, " \
-	"history, networks, topics, graph, is_default, reference, c, runs, " \
+	"history, networks, topics, graph, forgotten, is_default, reference, c, runs, " \
 	"keep_history, chances"
 
 /* Graphs of more runs than that are not kept. */
@@ -258,13 +258,14 @@ model_find(const Catalog *catalog, const char *name, bool lock)
 	model->networks = DatumGetObjectId(fetch(row, 24, context));
 	model->topics = DatumGetObjectId(fetch(row, 25, context));
 	model->graph = DatumGetObjectId(fetch(row, 26, context));
-	model->is_default = DatumGetBool(fetch(row, 27, context));
+	model->forgotten = DatumGetObjectId(fetch(row, 27, context));
+	model->is_default = DatumGetBool(fetch(row, 28, context));
 	/* on all platforms that have 8-byte datums, 0 is also what NULL gives */
-	model->reference = DatumGetFloat8(fetch(row, 28, context));
-	model->c = DatumGetFloat8(fetch(row, 29, context));
-	model->runs = DatumGetInt64(fetch(row, 30, context));
-	model->keep_history = DatumGetIntervalP(fetch(row, 31, context));
-	model->chances = DatumGetObjectId(fetch(row, 32, context));
+	model->reference = DatumGetFloat8(fetch(row, 29, context));
+	model->c = DatumGetFloat8(fetch(row, 30, context));
+	model->runs = DatumGetInt64(fetch(row, 31, context));
+	model->keep_history = DatumGetIntervalP(fetch(row, 32, context));
+	model->chances = DatumGetObjectId(fetch(row, 33, context));
 	spi_end();
 	return model;
 }

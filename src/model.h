@@ -44,6 +44,7 @@ typedef struct Model
 	Oid			topics;
 	Oid			graph;
 	Oid			chances;		/* invalid: none were learned yet */
+	Oid			forgotten;
 	bool		is_default;
 	double		reference;		/* the scale; 0: not taken yet */
 	double		c;
@@ -58,6 +59,5 @@ extern void model_store_run(const Catalog *catalog, const Model *model);
 extern void model_check_owner(const Model *model);
 extern double model_interval_seconds(const Interval *interval);
 extern Oid	model_id_type_oid(IdType type);
-extern double model_interval_seconds(const Interval *interval);
 
 #endif

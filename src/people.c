@@ -16,17 +16,26 @@
 #include "people.h"
 #include "tables.h"
 
-/* Raise an error unless ids of a type are those of a model. */
-void
-people_check_type(const Model *model, Oid type)
+/*
+ * The user whom the first argument of a function names, not NULL.  Raises an
+ * error unless it is of the type of the model's ids.
+ */
+Id
+people_user(const Model *model, FunctionCallInfo fcinfo)
 {
-	if (type != model_id_type_oid(model->id_type))
+	Oid			wanted = model_id_type_oid(model->id_type);
+	Oid		   *type;
+	int			n;
+
+	(void) get_func_signature(fcinfo->flinfo->fn_oid, &type, &n);
+	if (type[0] != wanted)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("user ids of the model are of type %s, not %s",
-						format_type_be(model_id_type_oid(model->id_type)), format_type_be(type)),
-				 errhint("Cast the user id to %s.",
-						 format_type_be(model_id_type_oid(model->id_type)))));
+						format_type_be(wanted), format_type_be(type[0])),
+				 errhint("Cast the user id to %s.", format_type_be(wanted))));
+	return id_from_datum(model->id_type, model->id_type == ID_TEXT ?
+						 PointerGetDatum(PG_GETARG_TEXT_PP(0)) : PG_GETARG_DATUM(0));
 }
 
 /* A text argument; NULL if it is. */

@@ -7,7 +7,7 @@
 
 #include "model.h"
 
-extern void people_check_type(const Model *model, Oid type);
+extern Id	people_user(const Model *model, FunctionCallInfo fcinfo);
 extern Id  *people_from_array(const Model *model, Datum array, const char *argument, uint32 *n);
 extern char *people_text(FunctionCallInfo fcinfo, int argument);
 extern Model *people_model(FunctionCallInfo fcinfo, int argument);

@@ -133,7 +133,8 @@ publish_check(Model *model)
 		Oid			table = *tables_oid(model, t);
 		Relation	rel;
 
-		if (!OidIsValid(table) || t == TABLE_CHANCES)
+		/* learned probabilities are not written here, nor is who is forgotten */
+		if (!OidIsValid(table) || t == TABLE_CHANCES || t == TABLE_FORGOTTEN)
 			continue;
 		rel = try_relation_open(table, RowExclusiveLock);
 		tables_check(rel, t);

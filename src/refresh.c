@@ -504,6 +504,7 @@ attempt(Model *model, const Job *job, Run *run, int workers, MemoryContext conte
 	run->skipped_self = pg_atomic_read_u64(&source->skipped_self);
 	run->skipped_zero = pg_atomic_read_u64(&source->skipped_zero);
 	run->skipped_future = pg_atomic_read_u64(&source->skipped_future);
+	run->skipped_forgotten = pg_atomic_read_u64(&source->skipped_forgotten);
 	run->nodes = r->shared->blocks.nodes;
 	run->edges = pg_atomic_read_u64(&r->shared->blocks.edges);
 	run->iterations = r->shared->control.iterations;

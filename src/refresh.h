@@ -21,6 +21,7 @@ typedef struct Run
 	int64		skipped_self;
 	int64		skipped_zero;
 	int64		skipped_future;
+	int64		skipped_forgotten;
 	int64		nodes;
 	int64		edges;
 	int			iterations;

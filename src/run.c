@@ -28,7 +28,7 @@ PG_FUNCTION_INFO_V1(influence_refresh);
 PG_FUNCTION_INFO_V1(influence_rescale);
 
 /* The columns of influence_run, in order. */
-#define RUN_COLUMNS	25
+#define RUN_COLUMNS	26
 
 /* The models that this session is running, innermost first. */
 typedef struct Running
@@ -147,11 +147,13 @@ run_model(FunctionCallInfo fcinfo, const char *name, const char *mode, Timestamp
 	ADD(TIMESTAMPTZOID, TimestampTzGetDatum(run.as_of));
 	ADD(INT8OID, Int64GetDatum(run.interactions));
 	ADD(INT8OID, Int64GetDatum(run.skipped_null + run.skipped_self +
-							   run.skipped_zero + run.skipped_future));
+							   run.skipped_zero + run.skipped_future +
+							   run.skipped_forgotten));
 	ADD(INT8OID, Int64GetDatum(run.skipped_null));
 	ADD(INT8OID, Int64GetDatum(run.skipped_self));
 	ADD(INT8OID, Int64GetDatum(run.skipped_zero));
 	ADD(INT8OID, Int64GetDatum(run.skipped_future));
+	ADD(INT8OID, Int64GetDatum(run.skipped_forgotten));
 	ADD(INT8OID, Int64GetDatum(run.nodes));
 	ADD(INT8OID, Int64GetDatum(run.edges));
 	ADD(INT4OID, Int32GetDatum(run.iterations));

@@ -13,7 +13,8 @@
  * A row weighs weight * weight of its kind * weight of its network *
  * 2 ^ -(age / half life).  It is skipped, and counted as such, if an id, the
  * weight or the time is NULL, if source and target are the same, if it is
- * dated after as_of, or if it weighs nothing.
+ * dated after as_of, if it weighs nothing, or if source or target asked to be
+ * forgotten.
  *
  * Everything happens with the rights of the caller: the query by itself, the
  * table scan because the same privileges are checked before.
@@ -46,6 +47,7 @@
 #include "utils/uuid.h"
 
 #include "compat.h"
+#include "forgotten.h"
 #include "labels.h"
 #include "progress.h"
 #include "source.h"
@@ -87,6 +89,7 @@ typedef struct Reader
 				topic;
 	const WeightTable *kind_weights;
 	const WeightTable *network_weights;
+	const ForgottenSet *forgotten;	/* NULL: nobody */
 	MemoryContext row_context;	/* for what conversions allocate */
 	bool		leader;			/* who reports progress */
 	ArenaControl *arena;		/* told how far reading is */
@@ -94,7 +97,8 @@ typedef struct Reader
 				skipped_null,
 				skipped_self,
 				skipped_future,
-				skipped_zero;
+				skipped_zero,
+				skipped_forgotten;
 
 	/* the batch */
 	int			n;
@@ -388,6 +392,7 @@ source_init(SourceShared *shared, Arena *arena, Model *model, TimestampTz since,
 	if (model->network && model->network_weights)
 		shared->network_weights = weights_build(arena, model->network_weights);
 	shared->topic = c.topic;
+	shared->forgotten = forgotten_build(arena, model);
 	shared->labelled = model->kind || model->network || model->topic;
 	shared->expected = Max(rel->rd_rel->reltuples, 0);
 	shared->weighted = model->weight || shared->kind_weights || shared->network_weights ||
@@ -405,6 +410,7 @@ source_init(SourceShared *shared, Arena *arena, Model *model, TimestampTz since,
 	pg_atomic_init_u64(&shared->skipped_self, 0);
 	pg_atomic_init_u64(&shared->skipped_future, 0);
 	pg_atomic_init_u64(&shared->skipped_zero, 0);
+	pg_atomic_init_u64(&shared->skipped_forgotten, 0);
 }
 
 /* Pass the batch on and start a new one. */
@@ -590,6 +596,12 @@ take_row(Reader *reader, TupleTableSlot *slot)
 	old = MemoryContextSwitchTo(reader->row_context);
 	source = read_id(reader, reader->source.format, VALUE(slot, reader->source));
 	target = read_id(reader, reader->target.format, VALUE(slot, reader->target));
+	if (unlikely(reader->forgotten != NULL) &&
+		(forgotten_has(reader->forgotten, &source) || forgotten_has(reader->forgotten, &target)))
+	{
+		reader->skipped_forgotten++;
+		goto done;
+	}
 	if (reader->weight.attno)
 	{
 		if (IS_NULL(slot, reader->weight))
@@ -709,6 +721,8 @@ begin(SourceShared *shared, Arena *arena, SourceConsumer consumer, void *context
 		reader->kind_weights = arena_address(arena, shared->kind_weights);
 	if (shared->network_weights)
 		reader->network_weights = arena_address(arena, shared->network_weights);
+	if (shared->forgotten)
+		reader->forgotten = arena_address(arena, shared->forgotten);
 	reader->row_context = AllocSetContextCreate(CurrentMemoryContext, "influence row",
 												ALLOCSET_SMALL_SIZES);
 	reader->bytes_size = shared->id_type == ID_BIGINT && !shared->labelled ? 0 : BATCH_BYTES;
@@ -728,6 +742,7 @@ end(Reader *reader)
 	pg_atomic_fetch_add_u64(&shared->skipped_self, reader->skipped_self);
 	pg_atomic_fetch_add_u64(&shared->skipped_future, reader->skipped_future);
 	pg_atomic_fetch_add_u64(&shared->skipped_zero, reader->skipped_zero);
+	pg_atomic_fetch_add_u64(&shared->skipped_forgotten, reader->skipped_forgotten);
 }
 
 /*

@@ -58,11 +58,13 @@ typedef struct SourceShared
 	TimestampTz as_of;			/* up to then */
 	ArenaRef	kind_weights;	/* WeightTable, or none */
 	ArenaRef	network_weights;
+	ArenaRef	forgotten;		/* ForgottenSet, or none */
 	pg_atomic_uint64 read;
 	pg_atomic_uint64 skipped_null;
 	pg_atomic_uint64 skipped_self;
 	pg_atomic_uint64 skipped_future;
 	pg_atomic_uint64 skipped_zero;
+	pg_atomic_uint64 skipped_forgotten;
 } SourceShared;
 
 /* Interactions that count. */

@@ -13,10 +13,12 @@
 
 #include "access/relation.h"
 #include "catalog/pg_class.h"
+#include "commands/defrem.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/rls.h"
 
 #include "compat.h"
 #include "tables.h"
@@ -85,10 +87,16 @@ static const struct
 		" PRIMARY KEY (target, source)",
 		{"source", "probability"},
 		"influence model %s: how likely sources react to targets, as it was learned last"
+	},
+	[TABLE_FORGOTTEN] = {
+		"forgotten", "_forgotten", "forgotten users",
+		"user_id %s PRIMARY KEY, at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()",
+		{"user_id", "at"},
+		"influence model %s: users whom refreshes leave out, since they asked to be forgotten"
 	}
 };
 
-/* The longest suffix. */
+/* Models whose names are too long for this one are refused. */
 #define LONGEST_SUFFIX	"_networks"
 
 /* Raise an error if a model's name is too long for its tables. */
@@ -120,9 +128,11 @@ tables_oid(Model *model, ModelTable table)
 		case TABLE_GRAPH:
 			return &model->graph;
 		case TABLE_CHANCES:
+			return &model->chances;
+		case TABLE_FORGOTTEN:
 			break;
 	}
-	return &model->chances;
+	return &model->forgotten;
 }
 
 /* The column of influence_model that does. */
@@ -152,6 +162,21 @@ tables_check(Relation rel, ModelTable table)
 				 errdetail("A model has ordinary tables.")));
 }
 
+/*
+ * Raise an error if row security would hide rows of a table of a model from
+ * the caller.
+ */
+void
+tables_check_rows(Relation rel)
+{
+	if (check_enable_rls(RelationGetRelid(rel), InvalidOid, true) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("row security of table \"%s\" would hide rows",
+						RelationGetRelationName(rel)),
+				 errhint("Do this as a role that bypasses row security, such as the table's owner.")));
+}
+
 static void
 execute(const char *command)
 {
@@ -163,7 +188,8 @@ execute(const char *command)
 static void
 create(Model *model, ModelTable table, Oid schema)
 {
-	char	   *name = psprintf("%s%s", model->name, table_kind[table].suffix);
+	/* for a suffix that is longer yet, the model's name is cut */
+	char	   *name = makeObjectName(model->name, NULL, table_kind[table].suffix + 1);
 	const char *qualified = quote_qualified_identifier(get_namespace_name(schema), name);
 	char	   *columns = psprintf(table_kind[table].columns,
 								   format_type_be_qualified(model_id_type_oid(model->id_type)));

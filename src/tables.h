@@ -14,10 +14,11 @@ typedef enum ModelTable
 	TABLE_NETWORKS,
 	TABLE_TOPICS,
 	TABLE_GRAPH,
-	TABLE_CHANCES				/* made when chances are learned first */
+	TABLE_CHANCES,				/* made when chances are learned first */
+	TABLE_FORGOTTEN
 } ModelTable;
 
-#define MODEL_TABLES	6
+#define MODEL_TABLES	7
 
 extern void tables_check_name(const Model *model);
 extern void tables_create(Model *model, Oid schema);
@@ -27,5 +28,6 @@ extern void tables_drop(Model *model);
 extern Oid *tables_oid(Model *model, ModelTable table);
 extern const char *tables_column(ModelTable table);
 extern void tables_check(Relation rel, ModelTable table);
+extern void tables_check_rows(Relation rel);
 
 #endif

@@ -16,7 +16,7 @@ SELECT p.oid::regprocedure::text AS function, provolatile AS volatile, proparall
 	pg_get_function_result(p.oid) AS result
 FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'influence')
-	AND proname ~ '^influence_(create_model|alter_model|drop_model|set_default|refresh|rescale|score|explain|changes|history)$'
+	AND proname ~ '^influence_(create_model|alter_model|drop_model|set_default|refresh|rescale|score|explain|changes|history|forget)$'
 ORDER BY proname COLLATE "C", pronargs, proargtypes[0];
 \pset format unaligned
 \pset tuples_only
@@ -41,8 +41,9 @@ SELECT nodes FROM influence_refresh('social');
 \d social_scores
 \d social_history
 \d social_graph
+\d social_forgotten
 SELECT obj_description('social_scores'::regclass), obj_description('social_history'::regclass),
-	obj_description('social_graph'::regclass);
+	obj_description('social_graph'::regclass), obj_description('social_forgotten'::regclass);
 SELECT relowner = (SELECT oid FROM pg_roles WHERE rolname = current_user) AS mine, count(*)
 FROM pg_class WHERE relname LIKE 'social%' GROUP BY 1;
 -- the index serves the top of the list
@@ -157,6 +158,7 @@ SELECT influence_drop_model('Mödel "%s" 1'), influence_drop_model('MÖDEL "%s" 
 DROP SCHEMA "Schéma ""x""" CASCADE;
 -- the longest name there can be
 SELECT influence_create_model(repeat('m', 54), 'renamed');
+SELECT forgotten FROM influence_models WHERE name = repeat('m', 54);
 SELECT influence_drop_model(repeat('m', 54));
 -- names that are words of SQL
 CREATE TABLE "table" ("user" int, "order" int);

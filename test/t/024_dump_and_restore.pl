@@ -52,6 +52,8 @@ SELECT influence_refresh('plain');
 CREATE TABLE negative AS SELECT 1 AS source, 2 AS target, -1 AS weight;
 SELECT influence_create_model('failing', 'negative', weight => 'weight');
 DO $$ BEGIN PERFORM influence_refresh('failing'); EXCEPTION WHEN numeric_value_out_of_range THEN END $$;
+SELECT influence_forget('user 5', 'My "model''s" \ name');
+SELECT influence_forget(7, 'plain');
 INSERT INTO plain SELECT n, 3 FROM generate_series(1000, 1100) n;
 GRANT SELECT ON plain_scores TO reader;
 SQL
@@ -65,6 +67,8 @@ my @everything = (
 	'SELECT * FROM "Odd ""schema"""."My ""model\'s"" \\ name_history" ORDER BY run, user_id COLLATE "C"',
 	'SELECT * FROM plain_scores ORDER BY user_id',
 	'SELECT * FROM plain_history ORDER BY user_id, run',
+	'SELECT * FROM "Odd ""schema"""."My ""model\'s"" \\ name_forgotten"',
+	'SELECT * FROM plain_forgotten',
 	'SELECT influence_score(user_id), influence_score(user_id, \'plain\') FROM plain_scores ORDER BY user_id',
 	'SELECT influence_score(\'user \' || n, \'My "model\'\'s" \\ name\') FROM generate_series(0, 300) n');
 
@@ -79,8 +83,8 @@ sub next_refresh
 {
 	my ($db, $user) = @_;
 	return run_sql($db, $user, <<'SQL');
-SELECT run, skipped FROM influence_refresh('My "model''s" \ name', as_of => '2024-01-04 UTC');
-SELECT run FROM influence_refresh('plain', as_of => '2024-01-04 UTC');
+SELECT run, skipped, skipped_forgotten > 0 FROM influence_refresh('My "model''s" \ name', as_of => '2024-01-04 UTC');
+SELECT run, skipped_forgotten > 0 FROM influence_refresh('plain', as_of => '2024-01-04 UTC');
 SELECT reference, c, runs, is_default FROM influence_models ORDER BY name;
 SELECT md5(string_agg(t::text, '|' ORDER BY user_id)) FROM plain_scores t;
 SELECT md5(string_agg(t::text, '|' ORDER BY user_id COLLATE "C")) FROM "Odd ""schema"""."My ""model's"" \ name_scores" t;
@@ -106,7 +110,7 @@ for my $case ([ 'source_super', 'target_super', $node->safe_psql('postgres', 'SE
 	is(run_sql($to, 'reader', 'SELECT count(influence_score(user_id)) > 50 FROM plain_scores'), 't', "$user: grants come along");
 
 	my $source = next_refresh($from, $user);
-	like($source, qr/^3\|/, "$user: run numbers go on");
+	like($source, qr/^3\|\d+\|t\n2\|t\n/, "$user: run numbers go on, and who is forgotten stays so");
 	is(next_refresh($to, $user), $source, "$user: the next refresh of the copy does what that of the original does");
 	unlike(slurp_file($file), qr/influence_pagerank/, "$user: the extension's own objects are not dumped");
 }
