@@ -359,13 +359,13 @@ COMMENT ON VIEW influence_models IS 'models: what is defined';
 CREATE VIEW influence_runs AS
     SELECT run, model, mode, started_at, finished_at, as_of,
            interactions, skipped, skipped_null, skipped_self, skipped_zero, skipped_future,
-           nodes, edges, iterations, residual, converged, changed, peak_memory_bytes, workers,
+           skipped_forgotten, nodes, edges, iterations, residual, converged, changed, peak_memory_bytes, workers,
            read_ms, build_ms, rank_ms, score_ms, publish_ms,
            'succeeded' AS status, NULL AS error
     FROM @extschema@.influence_run
     UNION ALL
     SELECT 0, f.model, f.mode, f.started_at, f.finished_at, f.as_of,
-           NULL, NULL, NULL, NULL, NULL, NULL,
+           NULL, NULL, NULL, NULL, NULL, NULL, NULL,
            NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
            NULL, NULL, NULL, NULL, NULL,
            f.status,

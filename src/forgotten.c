@@ -18,6 +18,7 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
+#include "storage/bufmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -105,9 +106,27 @@ read_list(Relation rel, AttrNumber attno, IdType type, ForgottenSet *set, Size *
 }
 
 /*
+ * The table of the users who asked a model to forget them, qualified and
+ * quoted; NULL if nobody ever did.  Raises an error if there is no such table.
+ */
+char *
+forgotten_table(const Model *model)
+{
+	Relation	rel = try_relation_open(model->forgotten, AccessShareLock);
+	char	   *name = NULL;
+
+	tables_check(rel, TABLE_FORGOTTEN);
+	if (RelationGetNumberOfBlocks(rel) > 0)
+		name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+										  RelationGetRelationName(rel));
+	relation_close(rel, NoLock);
+	return name;
+}
+
+/*
  * The set of the users who asked a model to forget them, in arena memory; none
- * if nobody did.  Raises an error if the caller may not read the list, or it
- * does not exist any more.
+ * if nobody did.  Raises an error if somebody did and the caller may not read
+ * the list, or it does not exist any more.
  */
 ArenaRef
 forgotten_build(Arena *arena, Model *model)
@@ -127,6 +146,12 @@ forgotten_build(Arena *arena, Model *model)
 						RelationGetRelationName(rel), format_type_be(id_type)),
 				 errdetail("It says who is not to have scores."),
 				 errhint("Restore the column.")));
+	/* who may not read the list may know that nobody was ever on it */
+	if (RelationGetNumberOfBlocks(rel) == 0)
+	{
+		relation_close(rel, NoLock);
+		return ARENA_NONE;
+	}
 	if (pg_class_aclcheck(model->forgotten, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
 		pg_attribute_aclcheck(model->forgotten, attno, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, RelationGetRelationName(rel));

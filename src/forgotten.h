@@ -27,6 +27,7 @@ typedef struct ForgottenSet
 	ForgottenEntry entry[FLEXIBLE_ARRAY_MEMBER];
 } ForgottenSet;
 
+extern char *forgotten_table(const Model *model);
 extern ArenaRef forgotten_build(Arena *arena, Model *model);
 
 /* Is an id, with its hash, in the set? */

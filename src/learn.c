@@ -54,6 +54,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "forgotten.h"
 #include "people.h"
 #include "source.h"
 #include "tables.h"
@@ -352,6 +353,7 @@ make_query(const Learning *learning, StringInfo query)
 	const char *collate = model->id_type == ID_TEXT ? " COLLATE pg_catalog.\"C\"" : "";
 	const char *type = format_type_be_qualified(model_id_type_oid(model->id_type));
 	const char *at = quote_identifier(model->at);
+	const char *forgotten = forgotten_table(model);
 
 	initStringInfo(query);
 	appendStringInfo(query,
@@ -370,8 +372,13 @@ make_query(const Learning *learning, StringInfo query)
 						 quote_identifier(model->weight));
 	add_names(query, model->kind, PARAM_KINDS);
 	add_names(query, model->network, PARAM_NETWORKS);
-	appendStringInfoString(query, ") interaction"
-						   " WHERE source OPERATOR(pg_catalog.<>) target"
+	appendStringInfoString(query, ") interaction WHERE source OPERATOR(pg_catalog.<>) target");
+	if (forgotten)
+		appendStringInfo(query, " AND NOT EXISTS (SELECT FROM %s f"
+						 " WHERE f.user_id%s OPERATOR(pg_catalog.=) source"
+						 " OR f.user_id%s OPERATOR(pg_catalog.=) target)",
+						 forgotten, collate, collate);
+	appendStringInfoString(query,
 						   " AND (at OPERATOR(pg_catalog.<=) $2 OR w OPERATOR(pg_catalog.>) $3)"
 						   " AND w OPERATOR(pg_catalog.<) $4"
 						   " GROUP BY source, target, w)");
