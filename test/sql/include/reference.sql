@@ -61,14 +61,15 @@ BEGIN
 				%s * coalesce((%L::jsonb ->> %s)::float8, 1) * coalesce((%L::jsonb ->> %s)::float8, 1) *
 				CASE WHEN %L::interval IS NULL OR %9$s IS NULL THEN 1 ELSE power(2::float8, greatest(-1000,
 					extract(epoch FROM coalesce(%9$s, $1) - $1) / extract(epoch FROM coalesce(%8$L, '1 day')::interval))::float8) END AS weight,
-				%9$s AS at
+				%9$s AS at, %12$s AS kind, %13$s AS network
 			FROM %10$s) r
 		WHERE source IS NOT NULL AND target IS NOT NULL AND weight > 0 AND source <> target AND %11$s $sql$,
 		m.source, m.target, coalesce(quote_ident(m.weight), '1::float8'),
 		m.kind_weights, coalesce(quote_ident(m.kind) || '::text', 'NULL'),
 		m.network_weights, coalesce(quote_ident(m.network) || '::text', 'NULL'),
 		m.half_life, coalesce(quote_ident(m.at) || '::timestamptz', 'NULL::timestamptz'), m.interactions,
-		CASE WHEN m.at IS NULL THEN 'true' ELSE 'at <= $1' END)
+		CASE WHEN m.at IS NULL THEN 'true' ELSE 'at <= $1' END,
+		coalesce(quote_ident(m.kind) || '::text', 'NULL::text'), coalesce(quote_ident(m.network) || '::text', 'NULL::text'))
 	USING as_of;
 
 	CREATE TEMP TABLE reference_pair AS
