@@ -113,6 +113,55 @@ SQL
 		'and twice that is enough');
 }
 
+# Networks and topics, and a graph that is kept.  Whatever the limit there is a
+# clean error or the right result.
+$node->safe_psql('postgres', "ALTER TABLE interactions ADD topics text[]; UPDATE interactions SET topics = ARRAY['t' || source % 50, 't' || target % 40, kind]");
+my $facets = ", network => 'kind', topic => 'topics', weight => 'weight', keep_graphs => 1";
+create_model('facets', 'interactions', $facets);
+my ($facets_peak) = refresh('facets', 0, '1GB');
+my $facets_digest = join ' ', map { table_digest($node, "facets_$_") } qw(networks topics graph);
+for my $n (0, 2)
+{
+	create_model("limited$n", 'interactions', $facets);
+	my ($errors, $successes, $unexpected) = (0, 0, 0);
+	for my $part (0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95, 1.3)
+	{
+		my $memory = int($facets_peak * $part) . 'kB';
+		my $error = statement_error($node, <<"SQL");
+SET max_parallel_maintenance_workers = $n;
+SET maintenance_work_mem = '$memory';
+SELECT influence_refresh('limited$n', as_of => '2024-06-01 UTC');
+SQL
+		if ($error =~ /^53400: refresh needs about [0-9]+ MB of memory, more than maintenance_work_mem/)
+		{
+			$errors++;
+			next if $successes;
+			$unexpected++, diag("$memory: something was left") unless $node->safe_psql('postgres',
+				"SELECT count(*) FROM (SELECT user_id FROM limited${n}_scores UNION ALL SELECT user_id FROM limited${n}_topics) t") eq '0';
+		}
+		elsif ($error =~ /^no error/) { $successes++ }
+		else { $unexpected++, diag("$memory: $error") }
+	}
+	is($unexpected, 0, "networks and topics: errors are clean with $n workers");
+	cmp_ok($errors, '>', 0, "there are some ($errors)");
+	cmp_ok($successes, '>', 0, "and results ($successes)");
+	is( $node->safe_psql('postgres', <<"SQL"), 't|t', 'which are right');
+SELECT (SELECT count(*) > 10000 AND bool_and(abs(a.influence - b.influence) <= 1e-12 * b.influence AND abs(a.score - b.score) < 1e-5)
+        FROM facets_networks a FULL JOIN limited${n}_networks b USING (network, user_id)),
+       (SELECT count(*) > 100000 AND bool_and(abs(a.influence - b.influence) <= 1e-12 * b.influence AND abs(a.score - b.score) < 1e-5)
+        FROM facets_topics a FULL JOIN limited${n}_topics b USING (topic, user_id))
+SQL
+	is(leftovers($node), '', 'nothing is left behind');
+}
+
+# temp_file_limit, which a graph that is kept is under, too
+like(statement_error($node, <<'SQL'), qr/^53400: temporary file size exceeds temp_file_limit/, 'temp_file_limit is heeded by the graph that is kept');
+SET max_parallel_maintenance_workers = 0;
+SET temp_file_limit = '256kB';
+SELECT influence_refresh('facets');
+SQL
+is(join(' ', map { table_digest($node, "facets_$_") } qw(networks topics graph)), $facets_digest, 'nothing has changed');
+
 # temp_file_limit
 for my $n (0, 2)
 {

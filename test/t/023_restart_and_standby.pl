@@ -13,14 +13,20 @@ use Test::More;
 my $primary = start_cluster('primary', init => { allows_streaming => 1 });
 make_interactions($primary, 'interactions', rows => 50_000, users => 5_000);
 $primary->safe_psql('postgres', <<'SQL');
-SELECT influence_create_model('model', 'interactions');
+SELECT influence_create_model('model', 'interactions', network => 'kind');
 SELECT influence_refresh('model');
 SQL
 
 my $bulk = "SELECT count(influence_score(user_id, 'model')), bool_and(influence_score(user_id, 'model') = score),"
   . " md5(string_agg(influence_score(user_id)::text, ' ' ORDER BY user_id)) FROM model_scores";
 my $one = 'SELECT influence_score(user_id) = score FROM model_scores ORDER BY score DESC LIMIT 1';
+my $explained = "SELECT count(*), md5(string_agg(e::text, ' ')), abs(sum(e.influence) / s.influence - 1) < 1e-9"
+  . " FROM (SELECT * FROM model_networks ORDER BY influence DESC LIMIT 1) s, LATERAL influence_explain(s.user_id, network => s.network) e"
+  . " GROUP BY s.influence UNION ALL SELECT count(*), md5(string_agg(h::text, ' ')), true"
+  . " FROM (SELECT user_id FROM model_scores ORDER BY influence DESC LIMIT 10) s, LATERAL influence_history(s.user_id) h";
 my $before = $primary->safe_psql('postgres', $bulk);
+my $reasons = $primary->safe_psql('postgres', $explained);
+like($reasons, qr/^[1-9]\d+\|.*\|t\n10\|/, 'explanations add up');
 like($before, qr/^\d+\|t\|/, 'scores, one by one and many at a time');
 
 $primary->restart;
@@ -28,6 +34,7 @@ is($primary->safe_psql('postgres', $bulk), $before, 'after a restart');
 $primary->stop('immediate');
 $primary->start;
 is($primary->safe_psql('postgres', $bulk), $before, 'after a crash');
+is($primary->safe_psql('postgres', $explained), $reasons, 'explanations too');
 
 $primary->backup('backup');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
@@ -37,6 +44,7 @@ $primary->wait_for_catchup($standby, 'replay', $primary->lsn('flush'));
 
 is($standby->safe_psql('postgres', $bulk), $before, 'a standby answers for many');
 is($standby->safe_psql('postgres', $one), 't', 'and for one');
+is($standby->safe_psql('postgres', $explained), $reasons, 'and explains');
 is($standby->safe_psql('postgres', 'SELECT influence_score(424242424242)'), '', 'and for nobody');
 is($standby->safe_psql('postgres', 'SELECT name, runs FROM influence_models'), 'model|1', 'it knows the model');
 
@@ -74,6 +82,11 @@ my $after = $primary->safe_psql('postgres', $bulk);
 isnt($after, $before, 'scores changed');
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('flush'));
 is(ask($bulk), $after, 'the session of the standby sees the new ones');
+my $new_reasons = $primary->safe_psql('postgres', $explained);
+isnt($new_reasons, $reasons, 'explanations changed');
+is(ask($explained), $new_reasons, 'and explains those');
+is(ask('SELECT count(*) FROM influence_changes(4242)'), $primary->safe_psql('postgres', 'SELECT count(*) FROM influence_changes(4242)'),
+	'and what changed');
 is(ask('SELECT influence_score(4242)'), $primary->safe_psql('postgres', 'SELECT influence_score(4242)'), 'one by one too');
 
 $primary->safe_psql('postgres', <<'SQL');
@@ -96,6 +109,7 @@ $psql->finish;
 finish_cluster($primary);
 $standby->promote;
 is($standby->safe_psql('postgres', $bulk), $after, 'a promoted standby answers');
+is($standby->safe_psql('postgres', $explained), $new_reasons, 'and explains');
 is($standby->safe_psql('postgres', "SELECT run, changed > 0 FROM influence_refresh('model', as_of => now())"), '3|f', 'and refreshes');
 
 finish_cluster($standby);

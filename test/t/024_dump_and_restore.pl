@@ -30,14 +30,16 @@ sub run_sql
 my $setup = <<'SQL';
 CREATE EXTENSION influence;
 CREATE SCHEMA "Odd ""schema""";
-CREATE TABLE "Odd ""schema"""."in'teractions" ("the source" text, "Target" text, "w%" real, at timestamptz, "kind" text, network text);
+CREATE TABLE "Odd ""schema"""."in'teractions" ("the source" text, "Target" text, "w%" real, at timestamptz, "kind" text, network text, topic text[]);
 INSERT INTO "Odd ""schema"""."in'teractions"
 SELECT 'user ' || (n * n) % 211, 'user ' || (n * 7) % 97, 1 + n % 3, '2024-01-01 UTC'::timestamptz + make_interval(mins => n),
-       CASE n % 2 WHEN 0 THEN 'like' ELSE 'it''s "odd" \ %s' END, 'net' || n % 3
+       CASE n % 2 WHEN 0 THEN 'like' ELSE 'it''s "odd" \ %s' END, 'net' || n % 3, ARRAY['top"ic" \ ' || n % 4, 'odd', NULL]
 FROM generate_series(1, 4000) n;
 SET search_path = "Odd ""schema""", public;
+CREATE TABLE "wider 'topics'" AS SELECT 'odd' AS topic, 'strange \' AS parent;
 SELECT influence_create_model('My "model''s" \ name', '"in''teractions"', source => 'the source', target => 'Target',
-    weight => 'w%', at => 'at', kind => 'kind', network => 'network', kind_weights => '{"it''s \"odd\" \\ %s": 2.5}',
+    weight => 'w%', at => 'at', kind => 'kind', network => 'network', topic => 'topic',
+    topic_parents => '"wider ''topics''"', keep_graphs => 3, kind_weights => '{"it''s \"odd\" \\ %s": 2.5}',
     network_weights => '{"net1": 0.5}', half_life => '1 day 12:00', pair_weight => 'linear', restart => 'activity',
     damping => 0.61, tolerance => 1e-9, max_iterations => 77, keep_history => '1 year 2 days');
 SET search_path = public;
@@ -55,7 +57,7 @@ DO $$ BEGIN PERFORM influence_refresh('failing'); EXCEPTION WHEN numeric_value_o
 SELECT influence_forget('user 5', 'My "model''s" \ name');
 SELECT influence_forget(7, 'plain');
 INSERT INTO plain SELECT n, 3 FROM generate_series(1000, 1100) n;
-GRANT SELECT ON plain_scores TO reader;
+GRANT SELECT ON plain_scores, plain_graph TO reader;
 SQL
 
 # Everything there is to carry over; text does not depend on object ids.
@@ -65,6 +67,15 @@ my @everything = (
 	'SELECT * FROM influence_failure',
 	'SELECT * FROM "Odd ""schema"""."My ""model\'s"" \\ name_scores" ORDER BY user_id COLLATE "C"',
 	'SELECT * FROM "Odd ""schema"""."My ""model\'s"" \\ name_history" ORDER BY run, user_id COLLATE "C"',
+	'SELECT * FROM "Odd ""schema"""."My ""model\'s"" \\ name_networks" ORDER BY network COLLATE "C", user_id COLLATE "C"',
+	'SELECT * FROM "Odd ""schema"""."My ""model\'s"" \\ name_topics" ORDER BY topic COLLATE "C", user_id COLLATE "C"',
+	'SELECT run, section, facet, partition, "first", md5(data) FROM "Odd ""schema"""."My ""model\'s"" \\ name_graph"'
+	  . ' ORDER BY run, section COLLATE "C", facet COLLATE "C", partition, "first"',
+	'SELECT * FROM influence_scale ORDER BY model, facet, name COLLATE "C"',
+	'SELECT e.* FROM generate_series(0, 96) n, influence_explain(\'user \' || n, \'My "model\'\'s" \\ name\') e',
+	'SELECT e.* FROM generate_series(0, 96) n, influence_explain(\'user \' || n, \'My "model\'\'s" \\ name\', topic => \'strange \\\', run => 1) e',
+	'SELECT e.* FROM generate_series(0, 96) n, influence_changes(\'user \' || n, \'My "model\'\'s" \\ name\', network => \'net1\') e',
+	'SELECT h.* FROM generate_series(0, 96) n, influence_history(\'user \' || n, \'My "model\'\'s" \\ name\') h',
 	'SELECT * FROM plain_scores ORDER BY user_id',
 	'SELECT * FROM plain_history ORDER BY user_id, run',
 	'SELECT * FROM "Odd ""schema"""."My ""model\'s"" \\ name_forgotten"',
@@ -90,6 +101,8 @@ SELECT md5(string_agg(t::text, '|' ORDER BY user_id)) FROM plain_scores t;
 SELECT md5(string_agg(t::text, '|' ORDER BY user_id COLLATE "C")) FROM "Odd ""schema"""."My ""model's"" \ name_scores" t;
 SELECT run FROM influence_refresh('never run');
 SELECT influence_score(3);
+SELECT count(*), sum(influence) FROM generate_series(0, 96) n, influence_explain('user ' || n, 'My "model''s" \ name', topic => 'strange \');
+SELECT * FROM influence_scale WHERE name = 'strange \';
 SQL
 }
 
@@ -107,7 +120,9 @@ for my $case ([ 'source_super', 'target_super', $node->safe_psql('postgres', 'SE
 	command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-U', $user, '-f', $file, '-d', $node->connstr($to) ], "$user: restored by psql");
 	my @after = everything($to, $user);
 	is($after[$_], $before[$_], "$user: same result of $everything[$_]") for 0 .. $#everything;
+	is(scalar(grep { $_ eq '' } @before), 0, "$user: all of it has rows");
 	is(run_sql($to, 'reader', 'SELECT count(influence_score(user_id)) > 50 FROM plain_scores'), 't', "$user: grants come along");
+	is(run_sql($to, 'reader', "SELECT count(*) > 0 FROM influence_explain(3, 'plain')"), 't', "$user: to graphs too");
 
 	my $source = next_refresh($from, $user);
 	like($source, qr/^3\|\d+\|t\n2\|t\n/, "$user: run numbers go on, and who is forgotten stays so");
