@@ -394,10 +394,12 @@ influence_history(PG_FUNCTION_ARGS)
 	key[0] = id_to_datum(model->id_type, &user);
 	spi_begin();
 	if (SPI_execute_with_args(most <= 0 ?
-							  psprintf("SELECT run, at, score, CAST(NULL AS pg_catalog.int8) FROM %s"
+							  psprintf("SELECT CAST(run AS pg_catalog.int8), CAST(at AS pg_catalog.timestamptz),"
+									   " CAST(score AS pg_catalog.float4), CAST(NULL AS pg_catalog.int8) FROM %s"
 									   " WHERE user_id OPERATOR(pg_catalog.=) $1 ORDER BY run", table[0]) :
-							  psprintf("SELECT h.run, h.at, h.score,"
-									   " (SELECT pg_catalog.min(g.run) FROM %2$s g"
+							  psprintf("SELECT CAST(h.run AS pg_catalog.int8), CAST(h.at AS pg_catalog.timestamptz),"
+									   " CAST(h.score AS pg_catalog.float4),"
+									   " (SELECT CAST(pg_catalog.min(g.run) AS pg_catalog.int8) FROM %2$s g"
 									   "  WHERE g.section OPERATOR(pg_catalog.=) 'head'"
 									   "  AND g.run OPERATOR(pg_catalog.>=) h.before"
 									   "  AND g.run OPERATOR(pg_catalog.<) h.run"

@@ -74,6 +74,19 @@ hierarchy_check(Oid table)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("the table of topics and their parents does not exist"),
 				 errhint("Name another, or take it away, by influence_alter_model.")));
+	switch (get_rel_relkind(table))
+	{
+		case RELKIND_RELATION:
+		case RELKIND_VIEW:
+		case RELKIND_MATVIEW:
+		case RELKIND_FOREIGN_TABLE:
+		case RELKIND_PARTITIONED_TABLE:
+			break;
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					 errmsg("\"%s\" is not a table or view", name)));
+	}
 	for (int i = 0; i < lengthof(column); i++)
 	{
 		AttrNumber	attno = get_attnum(table, column[i]);

@@ -37,9 +37,9 @@ typedef struct KeptHead
 {
 	uint32		magic;
 	uint8		id_type;
-	bool		weighted;		/* x is a double, else a count */
-	bool		labelled;
-	bool		logarithmic;
+	uint8		weighted;		/* 1: x is a double, 0: it is a count */
+	uint8		labelled;		/* 0 or 1, like the next */
+	uint8		logarithmic;
 	uint32		nodes;
 	uint32		labels;
 	MixtureUnits units;

@@ -76,7 +76,7 @@ fetch(Kept *kept, const char *section, LabelName facet, uint32 partition, uint32
 		PointerGetDatum(cstring_to_text_with_len(facet.bytes, facet.length)),
 		Int32GetDatum((int32) partition), Int32GetDatum((int32) first)
 	};
-	char	   *query = psprintf("SELECT data, \"first\" FROM %s"
+	char	   *query = psprintf("SELECT CAST(data AS pg_catalog.bytea), CAST(\"first\" AS pg_catalog.int4) FROM %s"
 								 " WHERE run OPERATOR(pg_catalog.=) $1"
 								 " AND section OPERATOR(pg_catalog.=) $2"
 								 " AND facet OPERATOR(pg_catalog.=) $3"
@@ -122,7 +122,7 @@ last_run(const char *table, int64 before)
 	int64		run = 0;
 
 	spi_begin();
-	if (SPI_execute_with_args(psprintf("SELECT run FROM %s WHERE run OPERATOR(pg_catalog.<) $1"
+	if (SPI_execute_with_args(psprintf("SELECT CAST(run AS pg_catalog.int8) FROM %s WHERE run OPERATOR(pg_catalog.<) $1"
 									   " ORDER BY run DESC LIMIT 1", table),
 							  1, type, value, NULL, true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read graph");
@@ -171,7 +171,8 @@ kept_open(Model *model, int64 run)
 	if (data->length != sizeof(KeptHead))
 		report_damaged(kept, "head");
 	memcpy(&kept->head, data->bytes, sizeof(KeptHead));
-	if (kept->head.magic != KEPT_MAGIC || kept->head.id_type != model->id_type)
+	if (kept->head.magic != KEPT_MAGIC || kept->head.id_type != model->id_type ||
+		kept->head.weighted > 1 || kept->head.labelled > 1 || kept->head.logarithmic > 1)
 		report_damaged(kept, "head");
 	for (int p = 0; p < ID_PARTITIONS; p++)
 	{
@@ -397,7 +398,13 @@ read_labels(Kept *kept)
 	Data	   *data;
 	int			n = fetch(kept, "labels", no_facet, 0, 0, false, &data);
 	uint32		label = 0;
+	Size		length = 0;
 
+	/* believe no number of labels that there is no room for */
+	for (int i = 0; i < n; i++)
+		length += data[i].length;
+	if (kept->head.labels > length / LABEL_LEAST_SIZE)
+		report_damaged(kept, "labels");
 	kept->label = MemoryContextAllocHuge(kept->context,
 										 ((Size) kept->head.labels + 1) * sizeof(LabelText));
 	for (int i = 0; i < n; i++)

@@ -91,6 +91,9 @@ typedef struct Labels
 	Facet	   *facet;
 } Labels;
 
+/* Bytes of the shortest label: what label_encode writes for one that says nothing. */
+#define LABEL_LEAST_SIZE	(3 * sizeof(uint32))
+
 extern void label_init(LabelText *label);
 extern void label_clear_topics(LabelText *label);
 extern void label_add_topic(LabelText *label, LabelName topic);
