@@ -61,6 +61,13 @@ report_damaged(const Kept *kept, const char *section)
 			 errhint("Refresh the model.")));
 }
 
+/* The same for those who read what is in the rows. */
+void
+kept_report_damaged(const Kept *kept, const char *section)
+{
+	report_damaged(kept, section);
+}
+
 /*
  * Fetch rows of a section in the order of "first", at most so many of them;
  * last says that the last one that starts at or before first is wanted.

@@ -30,6 +30,7 @@ typedef struct Kept Kept;
 /* Takes the parts of one pair, n of them, that end in the row asked for. */
 typedef void (*KeptConsumer) (void *context, KeptNode source, const Part *part, int n);
 
+extern void kept_report_damaged(const Kept *kept, const char *section);
 extern Kept *kept_open(Model *model, int64 run);
 extern const KeptHead *kept_head(const Kept *kept);
 extern int64 kept_run_before(const Kept *kept);

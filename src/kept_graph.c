@@ -21,8 +21,9 @@ typedef struct Reading
 {
 	KeptGraph  *graph;
 	uint32		target;			/* number in the whole graph */
-	uint64	   *next;			/* by node: where its next edge goes; or NULL: by
-								 * target, as they come */
+	const uint64 *offset;		/* by node: where its edges start */
+	uint64	   *next;			/* where its next edge goes; or NULL: by target,
+								 * as they come */
 	uint64		edges;
 	uint32	   *column;
 	double	   *weight;			/* or NULL */
@@ -115,7 +116,10 @@ kept_graph_size(const KeptGraph *graph)
 	return open_size(kept_head(graph->kept)->nodes);
 }
 
-/* Second reading: put the edge where it belongs. */
+/*
+ * Second reading: put the edge where it belongs.  There must be the edges that
+ * were counted: row security may show other rows than before.
+ */
 static void
 fill_pair(void *context, KeptNode source, const Part *part, int n)
 {
@@ -123,15 +127,28 @@ fill_pair(void *context, KeptNode source, const Part *part, int n)
 	KeptGraph  *graph = reading->graph;
 	double		x = sum_parts(graph, part, n);
 	uint32		from = graph->local[kept_number(graph->kept, source)] - 1;
+	uint32		to = graph->local[reading->target] - 1;
 	uint64		e;
 
 	if (x == 0)
 		return;
+	if (from == KEPT_NOBODY || to == KEPT_NOBODY ||
+		(reading->next ? reading->next[from] == reading->offset[from + 1] :
+		 reading->edges == reading->offset[to + 1]))
+		kept_report_damaged(graph->kept, "edges");
 	e = reading->next ? reading->next[from]++ : reading->edges;
 	reading->edges++;
-	reading->column[e] = reading->next ? graph->local[reading->target] - 1 : from;
+	reading->column[e] = reading->next ? to : from;
 	if (reading->weight)
 		reading->weight[e] = kept_head(graph->kept)->logarithmic ? log1p(x) : x;
+}
+
+/* After the second reading: was there everything that was counted? */
+static void
+check_all(const Reading *reading)
+{
+	if (reading->edges != reading->graph->edges)
+		kept_report_damaged(reading->graph->kept, "edges");
 }
 
 /* Offsets from degrees. */
@@ -150,22 +167,24 @@ add_up(const uint64 *degree, uint32 nodes, uint64 *offset)
 void
 kept_graph_in(KeptGraph *graph, uint64 *offset, uint32 *column, double *weight)
 {
-	Reading		reading = {.graph = graph, .column = column, .weight = weight};
+	Reading		reading = {.graph = graph, .offset = offset, .column = column, .weight = weight};
 
 	add_up(graph->in_degree, graph->nodes, offset);
 	kept_rows(graph->kept, take_row, fill_pair, &reading);
+	check_all(&reading);
 }
 
 /* The same by source, with targets in ascending order. */
 void
 kept_graph_out(KeptGraph *graph, uint64 *offset, uint32 *column, double *weight)
 {
-	Reading		reading = {.graph = graph, .column = column, .weight = weight};
+	Reading		reading = {.graph = graph, .offset = offset, .column = column, .weight = weight};
 
 	add_up(graph->out_degree, graph->nodes, offset);
 	reading.next = palloc_extended(Max(graph->nodes, 1) * sizeof(uint64), MCXT_ALLOC_HUGE);
 	memcpy(reading.next, offset, graph->nodes * sizeof(uint64));
 	kept_rows(graph->kept, take_row, fill_pair, &reading);
+	check_all(&reading);
 	pfree(reading.next);
 }
 

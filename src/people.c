@@ -105,8 +105,8 @@ people_scores(Model *model, const char *network, const char *topic, const Id *pe
 	SPIPlanPtr	plan;
 
 	tables_check(rel, which);
-	query = psprintf("SELECT score, %s FROM %s WHERE user_id OPERATOR(pg_catalog.=) $1%s",
-					 topic ? "relevance" : "CAST(NULL AS pg_catalog.float4)",
+	query = psprintf("SELECT CAST(score AS pg_catalog.float4), CAST(%s AS pg_catalog.float4) FROM %s WHERE user_id OPERATOR(pg_catalog.=) $1%s",
+					 topic ? "relevance" : "NULL",
 					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 												RelationGetRelationName(rel)),
 					 network ? " AND network OPERATOR(pg_catalog.=) $2" :

@@ -198,6 +198,14 @@ SELECT error_of($$SELECT influence_campaign(NULL, 1)$$);
 SELECT influence_set_default('m');
 SELECT count(*) FROM influence_campaign(size => 2);
 
+-- Columns of other types.
+BEGIN;
+ALTER TABLE m_scores ALTER score TYPE float8;
+ALTER TABLE m_topics ALTER relevance TYPE text;
+SELECT bool_and(c.score = s.score) AS same FROM influence_campaign('m', 5) c JOIN m_scores s USING (user_id);
+SELECT bool_and(c.relevance = t.relevance::real) AS same FROM influence_campaign('m', 5, 'film') c JOIN m_topics t USING (user_id) WHERE t.topic = 'film';
+ROLLBACK;
+
 -- Graphs that are not kept, and none of the last refresh.
 SELECT influence_alter_model('m', keep_graphs => 0);
 SELECT changed FROM influence_refresh('m');
