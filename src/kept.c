@@ -143,6 +143,15 @@ last_run(const char *table, int64 before)
 	return run;
 }
 
+/* Are the units of a mixture such as refreshes write? */
+static bool
+valid_units(const MixtureUnits *units)
+{
+	return units->rank >= 0 && units->rank <= 1 &&
+		units->response >= 0 && !isinf(units->response) &&
+		units->person >= 0 && !isinf(units->person);
+}
+
 /*
  * Open the graph of a run of a model; 0 is the last one, and what is opened
  * goes with the current memory context.  Raises an error if there is no such
@@ -179,7 +188,8 @@ kept_open(Model *model, int64 run)
 		report_damaged(kept, "head");
 	memcpy(&kept->head, data->bytes, sizeof(KeptHead));
 	if (kept->head.magic != KEPT_MAGIC || kept->head.id_type != model->id_type ||
-		kept->head.weighted > 1 || kept->head.labelled > 1 || kept->head.logarithmic > 1)
+		kept->head.weighted > 1 || kept->head.labelled > 1 || kept->head.logarithmic > 1 ||
+		!valid_units(&kept->head.units))
 		report_damaged(kept, "head");
 	for (int p = 0; p < ID_PARTITIONS; p++)
 	{
@@ -330,6 +340,8 @@ kept_view(Kept *kept, const char *network, const char *topic)
 		report_damaged(kept, facet_type_name[view.type]);
 	if (n > 0)
 		memcpy(&view.units, data[0].bytes, sizeof(MixtureUnits));
+	if (!valid_units(&view.units))
+		report_damaged(kept, facet_type_name[view.type]);
 	for (int i = 1; i < n; i++)
 	{
 		if (data[i].length % sizeof(KeptVoice) != 0)
