@@ -12,10 +12,10 @@ SET search_path = model_facet_workers, public;
 SET min_parallel_table_scan_size = 0;
 
 CREATE TABLE log AS
-    SELECT n % 1500 AS source, n::bigint * n % 90 AS target, 'user ' || n % 1500 AS source_name, 'user ' || n::bigint * n % 90 AS target_name,
+    SELECT n % 900 AS source, n::bigint * n % 90 AS target, 'user ' || n % 900 AS source_name, 'user ' || n::bigint * n % 90 AS target_name,
            1 + n % 3 AS weight, timestamptz '2025-01-01 00:00+00' - n * interval '1 minute' AS at,
            'kind ' || n % 5 AS kind, 'net ' || n % 7 AS network, ARRAY['t' || n % 40, 't' || n % 3, CASE WHEN n % 30 = 0 THEN 'rare ' || n END] AS topics
-    FROM generate_series(1, 9000) n;
+    FROM generate_series(1, 5000) n;
 CREATE TABLE wider AS SELECT 't' || n AS topic, 'wide ' || n % 3 AS parent FROM generate_series(1, 40) n;
 
 -- A model for each number of workers, and how many rows of the one without are
@@ -47,7 +47,7 @@ BEGIN
         RETURN NEXT;
     END LOOP;
     SELECT count(*) INTO result FROM with_0_topics;
-    IF result < 5000 THEN
+    IF result < 3000 THEN
         RAISE 'few rows of topics: %', result;
     END IF;
     PERFORM influence_drop_model('with_0'), influence_drop_model('with_1'), influence_drop_model('with_2');
