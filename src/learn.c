@@ -48,6 +48,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
@@ -438,6 +439,22 @@ prepare_table(const Catalog *catalog, Model *model)
 }
 
 /*
+ * Execute the query.  Of what is made on the way the planner knows little, and
+ * a loop in a loop over all of it would never end: it is told not to.
+ */
+static void
+execute(Learning *learning, const char *query, bool read_only)
+{
+	int			level = NewGUCNestLevel();
+
+	(void) set_config_option("enable_nestloop", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	if (SPI_execute_with_args(query, PARAMS, param_type, learning->value, NULL, read_only, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not learn probabilities");
+	AtEOXact_GUC(true, level);
+}
+
+/*
  * influence_learn(model text, delay interval, credit text, until timestamptz)
  * returns (pairs, trials, successes, mean, strength)
  *
@@ -469,9 +486,7 @@ influence_learn(PG_FUNCTION_ARGS)
 	make_query(&learning, &query);
 	appendStringInfo(&query, store, table);
 	spi_begin();
-	if (SPI_execute_with_args(query.data, PARAMS, param_type, learning.value, NULL, false, 0) != SPI_OK_SELECT ||
-		SPI_processed != 1)
-		elog(ERROR, "could not learn probabilities");
+	execute(&learning, query.data, false);
 	check_trials(&learning, get_int64(0, 1), get_int64(0, 2));
 	for (int i = 0; i < lengthof(value); i++)
 	{
@@ -538,8 +553,7 @@ influence_calibration(PG_FUNCTION_ARGS)
 	make_query(&learning, &query);
 	appendStringInfoString(&query, compare);
 	spi_begin();
-	if (SPI_execute_with_args(query.data, PARAMS, param_type, learning.value, NULL, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not compare probabilities");
+	execute(&learning, query.data, true);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
 		Datum		value[CALIBRATION_COLUMNS + 2];
