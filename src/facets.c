@@ -265,22 +265,49 @@ build_rows(Facets *facets, uint32 f, uint64 edges, Solving *s)
 	};
 }
 
+/* A RestartRunner. */
+static void
+run_restart(RestartProblem *problem, RestartStep step, void *context)
+{
+	if (restart_by_source(step))
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (uint32 i = 0; i < OUT_SUMS; i++)
+			restart_clear(problem, i);
+		restart_scatter(problem, step, 0);
+	}
+	else
+		for (size_t i = 0; i < problem->nchunks; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			/* the whole graph has been through this, and nothing was infinite */
+			(void) restart_chunk(problem, step, i);
+		}
+}
+
 /* Out-weights, and the restart distribution. */
 static void
 weigh(const FacetsShared *shared, Solving *s)
 {
-	double		sum = 0;
+	RestartControl control;
+	RestartProblem problem = {
+		.rule = shared->restart,
+		.nodes = s->nodes,
+		.slots = s->nodes,
+		.block = &s->csr,
+		.nblocks = 1,
+		.nchunks = csr_chunks(&s->csr, 1, NULL),
+		.out_weight = s->out_weight,
+		.restart = s->restart,
+		.work = {s->rank, s->share[0], s->share[1]},
+		.control = &control
+	};
+	CsrChunk   *chunk = palloc((problem.nchunks + 1) * sizeof(CsrChunk));
 
-	memset(s->out_weight, 0, s->nodes * sizeof(double));
-	for (uint64 e = 0; e < s->edges; e++)
-		s->out_weight[s->csr.column[e]] += s->csr.weight[e];
-	for (uint32 v = 0; v < s->nodes; v++)
-	{
-		s->restart[v] = restart_weight(shared->restart, s->out_weight[v], &s->csr, v);
-		sum += s->restart[v];
-	}
-	for (uint32 v = 0; v < s->nodes; v++)
-		s->restart[v] /= sum;
+	(void) csr_chunks(&s->csr, 1, chunk);
+	problem.chunk = chunk;
+	problem.partial = palloc((problem.nchunks + 1) * sizeof(RestartPartial));
+	(void) restart_solve(&problem, run_restart, NULL);
 }
 
 /* Ranks; returns where everybody's receipts are. */

@@ -35,6 +35,7 @@
 #include "hierarchy.h"
 #include "mixture.h"
 #include "model.h"
+#include "restart.h"
 #include "retain.h"
 #include "schedule.h"
 #include "source.h"
@@ -324,17 +325,18 @@ model_check_owner(const Model *model)
 static void
 validate(const Model *model)
 {
+	Restart		rule;
+
 	if (strcmp(model->pair_weight, "log") != 0 && strcmp(model->pair_weight, "linear") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid pair_weight \"%s\"", model->pair_weight),
 				 errhint("It is \"log\" or \"linear\".")));
-	if (strcmp(model->restart, "credible") != 0 && strcmp(model->restart, "activity") != 0 &&
-		strcmp(model->restart, "uniform") != 0)
+	if (!restart_named(model->restart, &rule))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid restart \"%s\"", model->restart),
-				 errhint("It is \"credible\", \"activity\" or \"uniform\".")));
+				 errhint("It is \"credible\", \"trusted\", \"activity\" or \"uniform\".")));
 	if (!(model->damping >= 0 && model->damping < 1))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

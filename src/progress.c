@@ -36,6 +36,7 @@ static const char *const phase_name[] = {
 	[PHASE_ORDERING] = "ordering users",
 	[PHASE_BUILDING] = "building graph",
 	[PHASE_WEIGHING] = "weighing users",
+	[PHASE_TRUST] = "handing trust on",
 	[PHASE_RANKING] = "ranking users",
 	[PHASE_FACETS] = "ranking by network and topic",
 	[PHASE_SCORING] = "computing scores",

@@ -13,9 +13,7 @@
  *	order		the nodes of each partition are numbered
  *	build		each bucket becomes a block of the graph, and is encoded to be
  *				kept (keep.c)
- *	out			sums of out-weights
- *	restart		the restart distribution, not yet normalised
- *	normalise	the restart distribution
+ *	restart		sums of out-weights, and the restart distribution (restart.c)
  *	rank		sweeps until the ranks are found (rank.c)
  *	receive		what everybody receives; the blocks are not needed after
  *	facets		all of this for each network and topic (facets.c)
@@ -291,8 +289,7 @@ rank(Refresh *r, const Model *model)
 	Vectors    *v = &shared->vectors;
 	bool		converged;
 
-	shared->restart = strcmp(model->restart, "uniform") == 0 ? RESTART_UNIFORM :
-		strcmp(model->restart, "activity") == 0 ? RESTART_ACTIVITY : RESTART_CREDIBLE;
+	(void) restart_named(model->restart, &shared->restart);
 	shared->damping = model->damping;
 	v->out_weight = vector(r);
 	v->restart = vector(r);
@@ -303,21 +300,16 @@ rank(Refresh *r, const Model *model)
 	v->nchunks = csr_chunks(r->blocks->block, ID_PARTITIONS, NULL);
 	v->chunk = arena_alloc(&r->arena, v->nchunks * sizeof(CsrChunk));
 	v->partial = arena_alloc(&r->arena, v->nchunks * sizeof(RankPartial));
+	v->restart_partial = arena_alloc(&r->arena, v->nchunks * sizeof(RestartPartial));
 	(void) csr_chunks(r->blocks->block, ID_PARTITIONS, arena_address(&r->arena, v->chunk));
 
 	progress_phase(PHASE_WEIGHING, 0);
-	team_run(&r->team, TASK_OUT, OUT_SUMS);
-	team_run(&r->team, TASK_RESTART, v->nchunks);
-	shared->restart_sum = 0;
-	for (uint64 i = 0; i < v->nchunks; i++)
-		shared->restart_sum += r->problem.partial[i].mass;
-	if (isinf(shared->restart_sum))
+	r->team.progress = NULL;
+	stages_resolve(r);
+	if (isinf(restart_solve(&r->weighing, stages_weigh, r)))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("weights of all interactions add up to infinity")));
-	if (shared->restart != RESTART_UNIFORM)
-		team_run(&r->team, TASK_NORMALISE, v->nchunks);
-	r->team.progress = NULL;
 	progress_phase(PHASE_RANKING, model->max_iterations);
 	converged = rank_solve(&r->problem, model->tolerance, model->max_iterations, stages_step, r);
 	team_run(&r->team, TASK_RECEIVE, v->nchunks);

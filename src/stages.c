@@ -195,54 +195,22 @@ need_vectors(Refresh *r)
 	problem->share[1] = arena_address(&r->arena, v->share[1]);
 	problem->partial = arena_address(&r->arena, v->partial);
 	problem->control = &shared->control;
+	r->weighing = (RestartProblem)
+	{
+		.rule = shared->restart,
+		.nodes = problem->nodes,
+		.slots = shared->blocks.slots,
+		.block = problem->block,
+		.nblocks = ID_PARTITIONS,
+		.chunk = problem->chunk,
+		.nchunks = problem->nchunks,
+		.out_weight = r->out_weight,
+		.restart = r->restart,
+		.work = {problem->rank, problem->share[0], problem->share[1]},
+		.partial = arena_address(&r->arena, v->restart_partial),
+		.control = &shared->restart_control
+	};
 	r->has_vectors = true;
-}
-
-/*
- * The arrays in which out-weights are added up, by slot: those that the ranks
- * use later on.
- */
-static double *
-out_sum(Refresh *r, uint64 i)
-{
-	switch (i)
-	{
-		case 0:
-			return r->problem.rank;
-		case 1:
-			return r->problem.share[0];
-		default:
-			return r->problem.share[1];
-	}
-}
-
-/* Task: add up out-weights.  Items are the arrays: i takes every i-th block. */
-static void
-task_out(Team *team)
-{
-	Refresh    *r = team->state;
-	uint64		i;
-
-	need_vectors(r);
-	while (team_next(team, &i))
-	{
-		double	   *sum = out_sum(r, i);
-
-		memset(sum, 0, (Size) r->shared->blocks.slots * sizeof(double));
-		for (int b = (int) i; b < ID_PARTITIONS; b += OUT_SUMS)
-		{
-			const CsrBlock *block = &r->blocks->block[b];
-			uint64		edges = csr_edges(block);
-
-			CHECK_FOR_INTERRUPTS();
-			if (block->code)
-				for (uint64 e = 0; e < edges; e++)
-					sum[block->column[e]] += block->dictionary[block->code[e]];
-			else
-				for (uint64 e = 0; e < edges; e++)
-					sum[block->column[e]] += block->weight[e];
-		}
-	}
 }
 
 static void
@@ -254,7 +222,26 @@ report_infinite(void)
 			 errhint("Scale the weights down; only their proportions matter much.")));
 }
 
-/* Task: out-weights, and where to restart.  Items are chunks. */
+/* Task: add weights up by source.  Items are the arrays to add them up in. */
+static void
+task_scatter(Team *team)
+{
+	Refresh    *r = team->state;
+	uint64		i;
+
+	need_vectors(r);
+	while (team_next(team, &i))
+	{
+		restart_clear(&r->weighing, (uint32) i);
+		for (uint32 b = (uint32) i; b < ID_PARTITIONS; b += OUT_SUMS)
+		{
+			CHECK_FOR_INTERRUPTS();
+			restart_scatter(&r->weighing, r->shared->restart_step, b);
+		}
+	}
+}
+
+/* Task: another step towards out-weights and where to restart.  Items are chunks. */
 static void
 task_restart(Team *team)
 {
@@ -263,47 +250,8 @@ task_restart(Team *team)
 
 	need_vectors(r);
 	while (team_next(team, &i))
-	{
-		const CsrChunk *chunk = &r->problem.chunk[i];
-		const CsrBlock *block = &r->blocks->block[chunk->block];
-		double		mass = 0;
-
-		for (uint32 row = chunk->low; row < chunk->high; row++)
-		{
-			uint32		v = block->first + row;
-			uint32		slot = csr_slot(block, row);
-			double		activity = 0;
-			double		q;
-
-			for (int s = 0; s < OUT_SUMS; s++)
-				activity += out_sum(r, s)[slot];
-			if (isinf(activity))
-				report_infinite();
-			r->out_weight[v] = activity;
-			q = restart_weight(r->shared->restart, activity, block, row);
-			r->restart[v] = q;
-			mass += q;
-		}
-		r->problem.partial[i].mass = mass;
-	}
-}
-
-/* Task: make the restart distribution sum to 1.  Items are chunks. */
-static void
-task_normalise(Team *team)
-{
-	Refresh    *r = team->state;
-	uint64		i;
-
-	need_vectors(r);
-	while (team_next(team, &i))
-	{
-		const CsrChunk *chunk = &r->problem.chunk[i];
-		uint32		first = r->blocks->block[chunk->block].first;
-
-		for (uint32 v = first + chunk->low; v < first + chunk->high; v++)
-			r->restart[v] /= r->shared->restart_sum;
-	}
+		if (!restart_chunk(&r->weighing, r->shared->restart_step, i))
+			report_infinite();
 }
 
 /* Where everybody's receipts go: the array of shares not in use. */
@@ -374,15 +322,38 @@ const TeamTask stage_tasks[TASKS] = {
 	[TASK_COUNT] = task_count,
 	[TASK_ORDER] = task_order,
 	[TASK_BUILD] = task_build,
-	[TASK_OUT] = task_out,
+	[TASK_SCATTER] = task_scatter,
 	[TASK_RESTART] = task_restart,
-	[TASK_NORMALISE] = task_normalise,
 	[TASK_RANK] = task_rank,
 	[TASK_RECEIVE] = task_receive,
 	[TASK_FACETS] = task_facets
 };
 
-/* Have the team do a step for all chunks. */
+/* In the leader: make ready for restart_solve. */
+void
+stages_resolve(Refresh *r)
+{
+	need_vectors(r);
+}
+
+/* Have the team do a step of the restart distribution: a RestartRunner. */
+void
+stages_weigh(RestartProblem *problem, RestartStep step, void *context)
+{
+	Refresh    *r = context;
+
+	r->shared->restart_step = step;
+	if (step == TRUST_OUT)
+		progress_phase(PHASE_TRUST, TRUST_STAGES * TRUST_SWEEPS);
+	else if (step == RESTART_OUT_CAPPED)
+		progress_phase(PHASE_WEIGHING, 0);
+	else
+		progress_done(problem->control->sweeps);
+	team_run(&r->team, restart_by_source(step) ? TASK_SCATTER : TASK_RESTART,
+			 restart_by_source(step) ? OUT_SUMS : problem->nchunks);
+}
+
+/* Have the team do a step for all chunks: a RankRunner. */
 void
 stages_step(RankProblem *problem, RankStep step, void *context)
 {

@@ -14,9 +14,6 @@
 #include "source.h"
 #include "team.h"
 
-/* Arrays in which out-weights are added up side by side. */
-#define OUT_SUMS		3
-
 /* Bytes a node takes while ranking beside its row of a block: see Vectors. */
 #define BYTES_PER_NODE	(sizeof(double) * 5)
 
@@ -28,9 +25,9 @@
 
 /*
  * Arrays over the nodes, by number; shares are by slot (csr.h).  Memory is
- * short while the blocks are there too, so arrays serve twice: for partial
- * sums of out-weights before the ranks are found (out_sum), and for what is
- * published of a user after (task_receive).
+ * short while the blocks are there too, so arrays serve twice: to find the
+ * restart distribution before the ranks are found (restart.c), and for what
+ * is published of a user after (task_receive).
  */
 typedef struct Vectors
 {
@@ -40,6 +37,7 @@ typedef struct Vectors
 	ArenaRef	share[2];
 	ArenaRef	chunk;			/* by chunk */
 	ArenaRef	partial;
+	ArenaRef	restart_partial;
 	uint64		nchunks;
 } Vectors;
 
@@ -57,7 +55,8 @@ typedef struct RefreshShared
 	KeepShared	keep;
 	Vectors		vectors;		/* written by the leader between tasks, */
 	Restart		restart;		/* and so are these */
-	double		restart_sum;
+	RestartStep restart_step;
+	RestartControl restart_control;
 	double		damping;
 	RankStep	step;
 	RankControl control;
@@ -78,7 +77,8 @@ typedef struct Refresh
 	Blocks	   *blocks;			/* once nodes are numbered */
 	Facets	   *facets;			/* once labels are numbered; or NULL */
 	Keeper	   *keeper;			/* or NULL: nothing is kept */
-	bool		has_vectors;	/* blocks and problem are resolved */
+	bool		has_vectors;	/* blocks and problems are resolved */
+	RestartProblem weighing;
 	RankProblem problem;
 	double	   *out_weight;
 	double	   *restart;
@@ -99,9 +99,8 @@ enum
 	TASK_COUNT,
 	TASK_ORDER,
 	TASK_BUILD,
-	TASK_OUT,
+	TASK_SCATTER,
 	TASK_RESTART,
-	TASK_NORMALISE,
 	TASK_RANK,
 	TASK_RECEIVE,
 	TASK_FACETS,
@@ -114,6 +113,8 @@ extern void stages_begin(Refresh *refresh, int member, dsm_segment *worker_seg);
 extern void stages_take(void *refresh, const SourceBatch *batch);
 extern void stages_read_alone(Refresh *refresh);
 extern void stages_settle_labels(Refresh *refresh, Hierarchy *hierarchy);
+extern void stages_resolve(Refresh *refresh);
+extern void stages_weigh(RestartProblem *problem, RestartStep step, void *refresh);
 extern void stages_step(RankProblem *problem, RankStep step, void *refresh);
 extern double *stages_received(Refresh *refresh);
 extern double *stages_responses(Refresh *refresh);
