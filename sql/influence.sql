@@ -519,6 +519,12 @@ RETURNS TABLE (run bigint, at timestamptz, score real, change real, causes jsonb
 LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20 COST 2000 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION influence_history(text, text, int) IS 'scores of a user over runs, and who changed them most';
 
+CREATE FUNCTION influence_backtest(model text = NULL, cutoff timestamptz = NULL, horizon interval = NULL)
+RETURNS TABLE (predictor text, users bigint, spearman float8, ndcg_100 float8, precision_100 float8)
+LANGUAGE C STABLE PARALLEL UNSAFE ROWS 6 COST 1000000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_backtest(text, timestamptz, interval)
+IS 'how well scores as of a cutoff say who draws reactions after it, beside naive predictors';
+
 CREATE FUNCTION influence_forget(user_id bigint, model text = NULL)
 RETURNS TABLE (relation regclass, rows bigint)
 LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 5 COST 10000 AS 'MODULE_PATHNAME';

@@ -51,6 +51,10 @@ typedef struct Model
 	int64		runs;
 	Interval   *keep_history;	/* or NULL: for ever */
 	struct Scales *scales;		/* of networks and topics, while it is run */
+
+	/* of variations that are only computed */
+	bool		unweighted;		/* interactions that count weigh 1 each */
+	bool		unlabelled;		/* what they are about only weighs */
 } Model;
 
 extern Model *model_find(const Catalog *catalog, const char *name, bool lock);

@@ -406,6 +406,7 @@ typedef struct Job
 {
 	bool		rescale;		/* take scales anew */
 	TimestampTz since;			/* rows dated later count, */
+	uint64		beside;			/* bytes that the consumer holds already */
 	bool		publish;
 	ResultsConsumer consumer;	/* who takes the results if not */
 	void	   *context;
@@ -442,10 +443,12 @@ attempt(Model *model, const Job *job, Run *run, int workers, MemoryContext conte
 	progress_start(model->scores);
 	progress_phase(PHASE_READING, (int64) Max(rel->rd_rel->reltuples, 0));
 	arena_create(&r->arena, &r->shared->arena, seg != NULL, limit);
+	arena_reserve(&r->arena, job->beside);
 	source_init(source, &r->arena, model, job->since, run->as_of, rel);
 	ids_init(&r->shared->ids, model->id_type, seg != NULL);
 	labels_init(&r->shared->labels, seg != NULL);
-	edges_init(&r->shared->edges, source->weighted, source->labelled, limit / 2, seg);
+	edges_init(&r->shared->edges, source->weighted, source->labelled,
+			   (limit - job->beside) / 2, seg);
 	keep_init(&r->shared->keep,
 			  job->publish && OidIsValid(model->graph) && model->keep_graphs > 0);
 	if (model->topic && OidIsValid(model->topic_parents))
@@ -630,15 +633,17 @@ refresh(Model *model, bool rescale, Run *run)
 /*
  * Compute the scores of a model from what is dated after since and not after
  * as_of, and pass them on instead of publishing them: model may be any
- * variation of one, and is not changed.
+ * variation of one, and is not changed.  beside is how many bytes the consumer
+ * holds already; they count against maintenance_work_mem.
  */
 void
-refresh_compute(Model *model, TimestampTz since, TimestampTz as_of,
-				ResultsConsumer consumer, void *context)
+refresh_compute(const Model *model, TimestampTz since, TimestampTz as_of,
+				uint64 beside, ResultsConsumer consumer, void *context)
 {
 	Model		copy = *model;
 	Run			run = {.as_of = as_of};
-	Job			job = {.since = since, .consumer = consumer, .context = context};
+	Job			job = {.since = since, .beside = beside, .consumer = consumer,
+		.context = context};
 
 	/* of the whole graph, on a scale of its own */
 	copy.reference = copy.c = 0;
@@ -647,5 +652,6 @@ refresh_compute(Model *model, TimestampTz since, TimestampTz as_of,
 	if (copy.kind_weights == NULL)
 		copy.kind = NULL;
 	copy.topic = NULL;
+	copy.unlabelled = true;
 	run_job(&copy, &job, &run);
 }

@@ -43,7 +43,7 @@ typedef void (*ResultsConsumer) (void *context, const Model *model, Ids *ids,
 								 Blocks *blocks, const Results *results);
 
 extern void refresh(Model *model, bool rescale, Run *run);
-extern void refresh_compute(Model *model, TimestampTz since, TimestampTz as_of,
-							ResultsConsumer consumer, void *context);
+extern void refresh_compute(const Model *model, TimestampTz since, TimestampTz as_of,
+							uint64 beside, ResultsConsumer consumer, void *context);
 
 #endif

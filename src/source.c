@@ -393,10 +393,12 @@ source_init(SourceShared *shared, Arena *arena, Model *model, TimestampTz since,
 		shared->network_weights = weights_build(arena, model->network_weights);
 	shared->topic = c.topic;
 	shared->forgotten = forgotten_build(arena, model);
-	shared->labelled = model->kind || model->network || model->topic;
+	shared->labelled = !model->unlabelled && (model->kind || model->network || model->topic);
 	shared->expected = Max(rel->rd_rel->reltuples, 0);
-	shared->weighted = model->weight || shared->kind_weights || shared->network_weights ||
-		shared->half_life > 0;
+	shared->unweighted = model->unweighted;
+	shared->weighted = !shared->unweighted &&
+		(model->weight || shared->kind_weights || shared->network_weights ||
+		 shared->half_life > 0);
 	shared->by_query =
 		rel->rd_rel->relkind != RELKIND_RELATION ||
 		rel->rd_rel->relhassubclass ||
@@ -637,24 +639,22 @@ take_row(Reader *reader, TupleTableSlot *slot)
 			weight *= TIMESTAMP_IS_NOBEGIN(at) ? 0 :
 				exp2(((double) at - (double) shared->as_of) / USECS_PER_SEC / shared->half_life);
 	}
-	if (shared->labelled)
+	reader->label.kind = reader->label.network = (LabelName) {NULL, 0};
+	if (reader->kind.attno && !IS_NULL(slot, reader->kind))
 	{
-		LabelText  *label = &reader->label;
+		LabelName  *kind = &reader->label.kind;
 
-		label->kind = label->network = (LabelName) {NULL, 0};
-		if (reader->kind.attno && !IS_NULL(slot, reader->kind))
-		{
-			label->kind = name_of(VALUE(slot, reader->kind));
-			if (reader->kind_weights)
-				weight *= weights_find(reader->kind_weights, label->kind.bytes, label->kind.length);
-		}
-		if (reader->network.attno && !IS_NULL(slot, reader->network))
-		{
-			label->network = name_of(VALUE(slot, reader->network));
-			if (reader->network_weights)
-				weight *= weights_find(reader->network_weights, label->network.bytes,
-									   label->network.length);
-		}
+		*kind = name_of(VALUE(slot, reader->kind));
+		if (reader->kind_weights)
+			weight *= weights_find(reader->kind_weights, kind->bytes, kind->length);
+	}
+	if (reader->network.attno && !IS_NULL(slot, reader->network))
+	{
+		LabelName  *network = &reader->label.network;
+
+		*network = name_of(VALUE(slot, reader->network));
+		if (reader->network_weights)
+			weight *= weights_find(reader->network_weights, network->bytes, network->length);
 	}
 	if (weight < LEAST_WEIGHT)
 	{
@@ -663,6 +663,8 @@ take_row(Reader *reader, TupleTableSlot *slot)
 	}
 	if (unlikely(isinf(weight)))
 		report_weight(reader, &source, &target, "a weight that multiplies up to infinity");
+	if (shared->unweighted)
+		weight = 1;
 
 	if (shared->labelled)
 	{

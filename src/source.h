@@ -51,7 +51,8 @@ typedef struct SourceShared
 	SourceColumn network;
 	SourceColumn topic;
 	bool		weighted;		/* some row may weigh other than 1 */
-	bool		labelled;		/* rows have a kind, network or topics */
+	bool		unweighted;		/* rows that weigh anything weigh 1 */
+	bool		labelled;		/* rows have a kind, network or topics to note */
 	double		expected;		/* rows, as of the last ANALYZE; 0: not known */
 	double		half_life;		/* seconds; 0: no decay */
 	TimestampTz since;			/* rows dated later count, */
