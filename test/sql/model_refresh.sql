@@ -98,7 +98,7 @@ BEGIN
 	PERFORM influence_drop_model('mixed');
 END
 $$;
-SELECT c.* FROM unnest('{credible, activity, uniform}'::text[]) restart, unnest('{log, linear}'::text[]) pair_weight,
+SELECT c.* FROM unnest('{credible, trusted, activity, uniform}'::text[]) restart, unnest('{log, linear}'::text[]) pair_weight,
 	unnest('{0, 0.5, 0.85}'::float8[]) damping,
 	LATERAL check_mixed(restart, pair_weight, damping, $$, weight => 'weight', at => 'at', kind => 'kind', network => 'network',
 		kind_weights => '{"like": 1, "reply": 3.5, "spam": 0}', network_weights => '{"a": 0.25, "c": 9}'$$) c

@@ -126,7 +126,7 @@ for my $relation ('interactions', 'shuffled', 'seen', 'parts')
 run_model("w_texts2", 'texts', 2, $weights);
 is(difference('w0', 'w_texts2', "'user ' || user_id"), 't', 'weights: same scores for text ids');
 
-for my $restart ('activity', 'uniform')
+for my $restart ('activity', 'uniform', 'trusted')
 {
 	for my $workers (0, 2)
 	{

@@ -45,6 +45,52 @@ BEGIN
 END
 $$;
 
+-- Sets trusted in reference_user, what restart 'trusted' is proportional to.
+CREATE FUNCTION reference_trust() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	n CONSTANT float8 := (SELECT count(*) FROM reference_user);
+	reactors CONSTANT float8 := (SELECT count(*) FROM reference_user WHERE activity > 0);
+	stranger CONSTANT float8 := (SELECT 1 / (1 + sum(credit)) FROM reference_user WHERE activity > 0);
+	average CONSTANT float8 := (SELECT sum(active) FROM reference_user) / reactors;
+	p float8[];		-- by i: where a stage starts
+	x float8[];		-- trust during a stage, and one sweep before
+	before float8[];
+	t float8[];
+	dangling float8;
+	total float8;
+	phi float8;
+BEGIN
+	-- attention among reactors: shares of what each gives to reactors
+	DROP TABLE IF EXISTS pg_temp.reference_share;
+	CREATE TEMP TABLE reference_share AS
+	SELECT u.i AS source, v.i AS target, weight / sum(weight) OVER (PARTITION BY u.i) AS share
+	FROM reference_pair e JOIN reference_user u ON u.user_id = e.source JOIN reference_user v ON v.user_id = e.target
+	WHERE v.activity > 0;
+	p := (SELECT array_agg((activity > 0)::int / reactors ORDER BY i) FROM reference_user);
+	FOR stage IN 1..8 LOOP
+		x := p;
+		FOR sweep IN 1..3 LOOP
+			before := x;
+			dangling := (SELECT coalesce(sum(x[i]), 0) FROM reference_user u WHERE NOT EXISTS (SELECT FROM reference_share WHERE source = u.i));
+			x := (SELECT array_agg(0.95 * (coalesce(got, 0) + dangling * p[i]) + 0.05 * p[i] ORDER BY i)
+				FROM reference_user LEFT JOIN (SELECT target AS i, sum(before[source] * share) AS got FROM reference_share GROUP BY 1) s USING (i));
+		END LOOP;
+		t := (SELECT array_agg(n * coalesce(got, 0) ORDER BY i)
+			FROM reference_user LEFT JOIN (SELECT target AS i, sum((before[source] + x[source]) / 2 * share) AS got FROM reference_share GROUP BY 1) s USING (i));
+		total := (SELECT sum(least(t[i], 10) ^ 1.5) FROM reference_user WHERE activity > 0);
+		IF total > 0 THEN
+			p := (SELECT array_agg(CASE WHEN activity > 0 THEN least(t[i], 10) ^ 1.5 / total ELSE 0 END ORDER BY i) FROM reference_user);
+		END IF;
+	END LOOP;
+	SELECT CASE WHEN v > 0 THEN least(1, ((1 - v) / v) ^ 4) ELSE 1 END INTO phi
+	FROM (SELECT greatest(coalesce(sum(active * credit * trust) / nullif(sum(active * credit), 0), 0),
+				coalesce(sum(least(active, average) * credit * trust) / nullif(sum(least(active, average) * credit), 0), 0)) AS v
+		FROM (SELECT *, t[i] / (t[i] + 0.1) AS trust FROM reference_user) u) c;
+	UPDATE reference_user SET trusted = active * (stranger + (1 - stranger) *
+		least(credit, phi + (1 - phi) * (t[i] / (t[i] + 0.1))));
+END
+$$;
+
 -- Leaves reference_row, what counts, and reference_user, the results.
 CREATE FUNCTION reference(model text, as_of timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -80,14 +126,20 @@ BEGIN
 	SELECT row_number() OVER (ORDER BY user_id)::int AS i, user_id,
 		coalesce(audience, 0) AS audience, coalesce(responses, 0) AS responses, coalesce(activity, 0) AS activity,
 		coalesce(activity, 0) * (0.02 + 0.98 * coalesce(r / (r + ln(2::float8)), 0)) AS credible,
+		coalesce(active, 0) AS active, coalesce(r / (r + ln(2::float8)), 0) AS credit, NULL::float8 AS trusted,
 		NULL::float8 AS q, NULL::float8 AS rank, NULL::float8 AS influence, NULL::float8 AS score, NULL::float8 AS percentile
 	FROM (SELECT source AS user_id FROM reference_pair UNION SELECT target FROM reference_pair) u
-		LEFT JOIN (SELECT source AS user_id, sum(weight) AS activity FROM reference_pair GROUP BY source) o USING (user_id)
+		LEFT JOIN (SELECT source AS user_id, sum(weight) AS activity,
+			sum(least(weight, ln(4::float8))) AS active FROM reference_pair GROUP BY source) o USING (user_id)
 		LEFT JOIN (SELECT target AS user_id, count(*) AS audience, sum(weight) AS responses,
 			sum(least(weight, ln(2::float8))) AS r FROM reference_pair GROUP BY target) i USING (user_id);
 	SELECT count(*) INTO n FROM reference_user;
+	IF m.restart = 'trusted' THEN
+		PERFORM reference_trust();
+	END IF;
 	UPDATE reference_user SET q = CASE m.restart WHEN 'uniform' THEN 1.0 / n
 		WHEN 'activity' THEN activity / (SELECT sum(activity) FROM reference_user)
+		WHEN 'trusted' THEN trusted / (SELECT sum(trusted) FROM reference_user)
 		ELSE credible / (SELECT sum(credible) FROM reference_user) END;
 
 	-- (I - d (P' + q dangling')) x = (1 - d) q
