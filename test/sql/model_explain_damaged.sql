@@ -42,15 +42,16 @@ BEGIN
 END
 $$;
 
--- Damage a row of a section of a model's last graph, many times and each time in
--- another way, and ask for explanations.  What comes of it may depend on the
+-- Damage one of the longest rows of a section of a model's last graph, many
+-- times and each in another way, and ask for explanations.  What comes of it may depend on the
 -- machine: told is whether an error came that nothing should lead to, and that
 -- there were errors, and answers, at all.
 CREATE FUNCTION try_damage(model text, section text, times int, how text = 'damage(data, i)', OUT some_errors boolean, OUT some_answers boolean, OUT other_errors text)
 LANGUAGE plpgsql AS $$
 DECLARE
 	graph CONSTANT text := quote_ident(model || '_graph');
-	users CONSTANT text := format('(SELECT user_id FROM %I ORDER BY influence DESC, user_id LIMIT 2) u', model || '_scores');
+	-- one whose score has changed: the history has something to explain
+	users CONSTANT text := format('(SELECT user_id FROM %I ORDER BY influence DESC, user_id LIMIT 1 OFFSET 1) u', model || '_scores');
 	questions CONSTANT text[] := ARRAY[
 		'SELECT sum(e.influence), string_agg(e.supporter::text || e.network || e.kind, '''') FROM %s, LATERAL influence_explain(u.user_id, %L) e',
 		'SELECT sum(e.influence), string_agg(e.supporter::text, '''') FROM %s, LATERAL influence_explain(u.user_id, %L, network => ''x'') e',
@@ -65,8 +66,8 @@ BEGIN
 	some_errors := false;
 	some_answers := false;
 	FOR i IN 0..times - 1 LOOP
-		EXECUTE format('SELECT facet, partition, "first", data FROM %s WHERE run = 2 AND section = $1 ORDER BY facet COLLATE "C", partition, "first"
-			LIMIT 1 OFFSET (SELECT floor(count(*) * noise(''place'', $2)) FROM %1$s WHERE run = 2 AND section = $1)', graph)
+		EXECUTE format('SELECT facet, partition, "first", data FROM %s WHERE run = 2 AND section = $1 ORDER BY length(data) DESC, facet COLLATE "C", partition, "first"
+			LIMIT 1 OFFSET (SELECT floor(least(count(*), 6) * noise(''place'', $2)) FROM %1$s WHERE run = 2 AND section = $1)', graph)
 		INTO STRICT place USING section, i;
 		EXECUTE format('UPDATE %s SET data = %s FROM (VALUES ($5)) t(i) WHERE run = 2 AND (section, facet, partition, "first") = ($1, $2, $3, $4)',
 			graph, how) USING section, place.facet, place.partition, place.first, i;

@@ -15,13 +15,14 @@ use Time::HiRes qw(sleep time);
 my $node = start_cluster('cancel', conf => "maintenance_work_mem = '40MB'\nlog_temp_files = -1\n");
 make_interactions($node, 'few', rows => 5_000, users => 500);
 make_interactions($node, 'many', rows => 1_000_000, users => 60_000, power => 2);
+make_interactions($node, 'fewer', rows => 300_000, users => 15_000, power => 2);
 $node->safe_psql('postgres', <<'SQL');
 SELECT influence_create_model('model', 'few');
 SELECT influence_refresh('model', as_of => '2024-06-01 UTC');
 SELECT influence_alter_model('model', interactions => 'many', weight => 'weight', at => 'at');
 SELECT influence_create_model('labelled', 'few', network => 'kind', topic => 'kind');
 SELECT influence_refresh('labelled', as_of => '2024-06-01 UTC');
-SELECT influence_alter_model('labelled', interactions => 'many');
+SELECT influence_alter_model('labelled', interactions => 'fewer');
 VACUUM ANALYZE;
 SQL
 
@@ -196,7 +197,7 @@ SET max_parallel_maintenance_workers = 0;
 SELECT influence_refresh('other', as_of => '2024-06-01 UTC');
 SELECT influence_create_model('other labelled', 'few', network => 'kind', topic => 'kind');
 SELECT influence_refresh('other labelled', as_of => '2024-06-01 UTC');
-SELECT influence_alter_model('other labelled', interactions => 'many');
+SELECT influence_alter_model('other labelled', interactions => 'fewer');
 SELECT influence_refresh('other labelled', as_of => '2024-06-01 UTC');
 SQL
 is($node->safe_psql('postgres', sprintf("SELECT run, interactions FROM $refresh", 'model')), '2|1000000', 'the next refresh is run 2');
