@@ -440,7 +440,9 @@ prepare_table(const Catalog *catalog, Model *model)
 
 /*
  * Execute the query.  Of what is made on the way the planner knows little, and
- * a loop in a loop over all of it would never end: it is told not to.
+ * a loop in a loop over all of it would never end: it is told not to.  As the
+ * one that joins a single row is then thought to be dear, it would also compile
+ * all expressions, which takes longer than most logs do.
  */
 static void
 execute(Learning *learning, const char *query, bool read_only)
@@ -448,6 +450,8 @@ execute(Learning *learning, const char *query, bool read_only)
 	int			level = NewGUCNestLevel();
 
 	(void) set_config_option("enable_nestloop", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
 	if (SPI_execute_with_args(query, PARAMS, param_type, learning->value, NULL, read_only, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not learn probabilities");
