@@ -525,6 +525,14 @@ LANGUAGE C STABLE PARALLEL UNSAFE ROWS 6 COST 1000000 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION influence_backtest(text, timestamptz, interval)
 IS 'how well scores as of a cutoff say who draws reactions after it, beside naive predictors';
 
+CREATE FUNCTION influence_calibrate(
+    model text = NULL, cutoffs timestamptz[] = NULL, horizon interval = NULL,
+    max_runs int = 1000, apply boolean = false)
+RETURNS TABLE (section text, name text, value text, proposed text, spearman float8, ndcg_100 float8, precision_100 float8)
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 25 COST 10000000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_calibrate(text, timestamptz[], interval, int, boolean)
+IS 'propose the parameters of a model that predict best who draws reactions; the model changes only if apply says so';
+
 CREATE FUNCTION influence_forget(user_id bigint, model text = NULL)
 RETURNS TABLE (relation regclass, rows bigint)
 LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 5 COST 10000 AS 'MODULE_PATHNAME';

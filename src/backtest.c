@@ -30,14 +30,12 @@ const char *const predictor_name[PREDICTORS] = {
 
 /*
  * How well a model's score and the naive predictors order the users of a
- * panel.  Two runs: of the model, and of PageRank.
+ * panel.  One run, and another if PageRank is wanted too.
  */
 void
-backtest_measure(Panel *panel, const Model *model, Metrics metrics[PREDICTORS])
+backtest_measure(Panel *panel, const Model *model, bool pagerank, Metrics metrics[PREDICTORS])
 {
 	double	   *column[PANEL_COLUMNS];
-	double	   *pagerank[PANEL_COLUMNS] = {NULL};
-	Model		variation = panel_pagerank(model);
 
 	for (int c = 0; c < PANEL_COLUMNS; c++)
 		column[c] = panel_column(panel);
@@ -47,9 +45,14 @@ backtest_measure(Panel *panel, const Model *model, Metrics metrics[PREDICTORS])
 	metrics[PREDICTOR_AUDIENCE] = panel_measure(panel, column[PANEL_AUDIENCE]);
 	metrics[PREDICTOR_ACTIVITY] = panel_measure(panel, column[PANEL_ACTIVITY]);
 	metrics[PREDICTOR_REACTIONS] = panel_measure(panel, panel_reactions(panel));
-	pagerank[PANEL_INFLUENCE] = column[PANEL_INFLUENCE];
-	panel_run(panel, &variation, pagerank);
-	metrics[PREDICTOR_PAGERANK] = panel_measure(panel, column[PANEL_INFLUENCE]);
+	if (pagerank)
+	{
+		double	   *wanted[PANEL_COLUMNS] = {[PANEL_INFLUENCE] = column[PANEL_INFLUENCE]};
+		Model		variation = panel_pagerank(model);
+
+		panel_run(panel, &variation, wanted);
+		metrics[PREDICTOR_PAGERANK] = panel_measure(panel, column[PANEL_INFLUENCE]);
+	}
 	for (int c = 0; c < PANEL_COLUMNS; c++)
 		panel_column_free(panel, column[c]);
 }
@@ -104,7 +107,7 @@ influence_backtest(PG_FUNCTION_ARGS)
 
 	panels_create(&panels);
 	panel = panel_create(&panels, model, cutoff, until);
-	backtest_measure(panel, model, metrics);
+	backtest_measure(panel, model, true, metrics);
 	for (int p = 0; p < PREDICTORS; p++)
 	{
 		Datum		value[5] = {CStringGetTextDatum(predictor_name[p]),

@@ -21,7 +21,8 @@ typedef enum Predictor
 
 extern const char *const predictor_name[PREDICTORS];
 
-extern void backtest_measure(Panel *panel, const Model *model, Metrics metrics[PREDICTORS]);
+extern void backtest_measure(Panel *panel, const Model *model, bool pagerank,
+							 Metrics metrics[PREDICTORS]);
 extern void backtest_datum(double metric, Datum *value, bool *isnull);
 
 #endif

@@ -105,6 +105,7 @@ metrics_truth(Truth *truth, const double *gain, uint32_t n, uint64_t *rank,
 
 		for (uint32_t i = start; i < end; i++)
 			rank[scratch[1][i]] = twice;
+		truth->gainers += value > 0 ? size : 0;
 		truth->spread += size * centred(twice, n) * centred(twice, n);
 		truth->ideal += value * discount(place, place + size, head);
 		if (place < head)

@@ -14,6 +14,7 @@
 typedef struct Truth
 {
 	uint32_t	n;
+	uint32_t	gainers;		/* users with any gain */
 	const double *gain;			/* by user; not negative */
 	const uint64_t *rank;		/* by user: twice the average rank by gain */
 	double		spread;			/* sum of squares of rank - (n + 1) */

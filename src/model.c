@@ -664,6 +664,48 @@ influence_create_model(PG_FUNCTION_ARGS)
 	PG_RETURN_OID(model->scores);
 }
 
+/*
+ * Store what a locked model says now, with the tables that it needs.  Raises
+ * an error if that is not possible, or the ids would be of another type, and
+ * the errors of source_check.
+ */
+void
+model_change(const Catalog *catalog, Model *model)
+{
+	IdType		id_type = model->id_type;
+	Oid			type[ARGUMENTS + MODEL_TABLES];
+	Datum		value[ARGUMENTS + MODEL_TABLES];
+	char		nulls[ARGUMENTS + MODEL_TABLES + 1];
+	StringInfoData columns;
+
+	validate(model);
+	source_check(model);
+	if (model->id_type != id_type)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("user ids of model \"%s\" are of type %s, not %s", model->name,
+						format_type_be(model_id_type_oid(id_type)),
+						format_type_be(model_id_type_oid(model->id_type))),
+				 errhint("Create another model.")));
+	retain_prepare(model);
+
+	spi_begin();
+	tables_adapt(model);
+	model_values(model, value, nulls);
+	initStringInfo(&columns);
+	for (int a = 0; a < ARGUMENTS; a++)
+	{
+		type[a] = argument[a].type;
+		appendStringInfo(&columns, "%s%s", a ? ", " : "", argument[a].name);
+	}
+	table_values(model, &columns, type + ARGUMENTS, value + ARGUMENTS, nulls + ARGUMENTS);
+	catalog_execute(catalog, false,
+					psprintf("UPDATE %s SET (%s) = ROW (%s) WHERE name OPERATOR(pg_catalog.=) $1",
+							 catalog->model_name, columns.data, parameters(lengthof(value))),
+					lengthof(value), type, value, nulls);
+	spi_end();
+}
+
 /* The argument of a name that reset may take away. */
 static Argument
 resettable(const char *name)
@@ -689,12 +731,7 @@ Datum
 influence_alter_model(PG_FUNCTION_ARGS)
 {
 	Catalog		catalog = catalog_open(fcinfo);
-	Oid			type[ARGUMENTS + MODEL_TABLES];
-	Datum		value[ARGUMENTS + MODEL_TABLES];
-	char		nulls[ARGUMENTS + MODEL_TABLES + 1];
-	StringInfoData columns;
 	Model	   *model;
-	IdType		id_type;
 
 	PreventCommandIfReadOnly("influence_alter_model()");
 	if (PG_ARGISNULL(ARG_NAME))
@@ -703,7 +740,6 @@ influence_alter_model(PG_FUNCTION_ARGS)
 				 errmsg("name of a model must not be NULL")));
 	model = model_find(&catalog, text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME)), true);
 	model_check_owner(model);
-	id_type = model->id_type;
 	if (!PG_ARGISNULL(ARG_RESET))
 	{
 		Datum	   *name;
@@ -719,32 +755,7 @@ influence_alter_model(PG_FUNCTION_ARGS)
 	for (int a = ARG_INTERACTIONS; a < ARGUMENTS; a++)
 		if (!PG_ARGISNULL(a))
 			set_argument(model, a, PG_GETARG_DATUM(a));
-	validate(model);
-	source_check(model);
-	if (model->id_type != id_type)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("user ids of model \"%s\" are of type %s, not %s", model->name,
-						format_type_be(model_id_type_oid(id_type)),
-						format_type_be(model_id_type_oid(model->id_type))),
-				 errhint("Create another model.")));
-	retain_prepare(model);
-
-	spi_begin();
-	tables_adapt(model);
-	model_values(model, value, nulls);
-	initStringInfo(&columns);
-	for (int a = 0; a < ARGUMENTS; a++)
-	{
-		type[a] = argument[a].type;
-		appendStringInfo(&columns, "%s%s", a ? ", " : "", argument[a].name);
-	}
-	table_values(model, &columns, type + ARGUMENTS, value + ARGUMENTS, nulls + ARGUMENTS);
-	catalog_execute(&catalog, false,
-					psprintf("UPDATE %s SET (%s) = ROW (%s) WHERE name OPERATOR(pg_catalog.=) $1",
-							 catalog.model_name, columns.data, parameters(lengthof(value))),
-					lengthof(value), type, value, nulls);
-	spi_end();
+	model_change(&catalog, model);
 	PG_RETURN_VOID();
 }
 

@@ -62,6 +62,7 @@ extern void model_store_chances(const Catalog *catalog, const Model *model);
 extern void model_store_run(const Catalog *catalog, const Model *model);
 extern void model_check_owner(const Model *model);
 extern double model_interval_seconds(const Interval *interval);
+extern void model_change(const Catalog *catalog, Model *model);
 extern Oid	model_id_type_oid(IdType type);
 
 #endif

@@ -225,6 +225,13 @@ panel_create(Panels *panels, const Model *model, TimestampTz cutoff, TimestampTz
 	return panel;
 }
 
+/* How many users drew reactions; if nobody did, there is nothing to predict. */
+uint32
+panel_drew(const Panel *panel)
+{
+	return panel->truth.gainers;
+}
+
 /* How many interactions each user had received by the cutoff. */
 double *
 panel_reactions(Panel *panel)

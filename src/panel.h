@@ -35,6 +35,7 @@ extern void panels_free(Panels *panels);
 extern Panel *panel_create(Panels *panels, const Model *model, TimestampTz cutoff,
 						   TimestampTz until);
 extern uint32 panel_users(const Panel *panel);
+extern uint32 panel_drew(const Panel *panel);
 extern double *panel_column(Panel *panel);
 extern void panel_column_free(Panel *panel, double *column);
 extern double *panel_reactions(Panel *panel);
