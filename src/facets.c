@@ -438,8 +438,9 @@ facets_solve(Facets *facets, uint64 item)
 }
 
 /*
- * In the leader, when all facets are solved: free their edges, and find how relevant each topic is to
- * each of its users, the part it has of their influence over all topics.
+ * In the leader, when all facets are solved: free their edges, and find how
+ * relevant each topic is to each of its users, the part that it has of their
+ * influence over all topics.
  */
 void
 facets_relate(Facets *facets)

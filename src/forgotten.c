@@ -2,7 +2,7 @@
  * forgotten.c
  *	  Who asked to be forgotten: the list as a refresh reads it.
  *
- * A model's table <model>_forgotten has a row for each of them.  All processes
+ * A model's table <model>_leavers has a row for each of them.  All processes
  * of a refresh look users up in one copy of it, a set in arena memory; where
  * the table has no rows there is no set, and reading pays for one comparison
  * with NULL a row.

@@ -310,8 +310,8 @@ kept_number(const Kept *kept, KeptNode node)
 }
 
 /*
- * All of the graph, or a network or topic of it.  Raises an error if there is
- * none of that name.
+ * All of the graph, or a network or topic of it, which is empty if there is
+ * none of that name.  Raises an error if both are asked for.
  */
 KeptView
 kept_view(Kept *kept, const char *network, const char *topic)

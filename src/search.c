@@ -63,10 +63,8 @@ static const double factor_step[LEVELS] = {2, 1, 0.5};
 static const double damping_step[LEVELS] = {0.2, 0.1, 0.05};
 static const double mixture_step[LEVELS] = {0.4, 0.2, 0.1};
 
-/* Of the mixture, where ranks are as much of it now. */
-#ifndef LEAST_RANK
-#define LEAST_RANK		0.25
-#endif
+/* The part of the mixture that stays with ranks, if it is with them now. */
+#define LEAST_RANK		0.5
 
 /* Rounds through all parameters with one size of steps. */
 #define MOST_ROUNDS		4
@@ -408,7 +406,7 @@ move_mixture(Search *search, Setting *best, double *most, int level)
 		int			from = pair / 3;
 		int			to = pair % 3;
 
-		/* ranks resist attacks that the log may not have seen */
+		/* ranks resist bots, which the log may not have seen; that costs nothing */
 		double		least = from == 0 ? Min(LEAST_RANK, search->present.mixture.rank) : 0;
 
 		while (from != to && *mixture_part(&best->mixture, from) > least + EPSILON)

@@ -89,7 +89,7 @@ static const struct
 		"influence model %s: how likely sources react to targets, as it was learned last"
 	},
 	[TABLE_FORGOTTEN] = {
-		"forgotten", "_forgotten", "forgotten users",
+		"forgotten", "_leavers", "forgotten users",
 		"user_id %s PRIMARY KEY, at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()",
 		{"user_id", "at"},
 		"influence model %s: users whom refreshes leave out, since they asked to be forgotten"

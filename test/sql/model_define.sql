@@ -41,9 +41,9 @@ SELECT nodes FROM influence_refresh('social');
 \d social_scores
 \d social_history
 \d social_graph
-\d social_forgotten
+\d social_leavers
 SELECT obj_description('social_scores'::regclass), obj_description('social_history'::regclass),
-	obj_description('social_graph'::regclass), obj_description('social_forgotten'::regclass);
+	obj_description('social_graph'::regclass), obj_description('social_leavers'::regclass);
 SELECT relowner = (SELECT oid FROM pg_roles WHERE rolname = current_user) AS mine, count(*)
 FROM pg_class WHERE relname LIKE 'social%' GROUP BY 1;
 -- the index serves the top of the list

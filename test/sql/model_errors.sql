@@ -270,7 +270,7 @@ SELECT influence_score(2);
 SELECT error_of('SELECT influence_drop_model(''m'')');
 ROLLBACK;
 BEGIN;
-DROP TABLE m_scores, m_history, m_graph, m_forgotten;
+DROP TABLE m_scores, m_history, m_graph, m_leavers;
 SELECT error_of('SELECT influence_refresh()') ~ '^42P01 (?!.*OID).*';
 SELECT error_of('SELECT influence_drop_model(''m'')');
 SELECT count(*) FROM influence_models;

@@ -35,7 +35,7 @@ SELECT influence_score(7) IS NULL, (SELECT count(*) FROM influence_history(7)), 
 SELECT count(*) FROM influence_changes(12) WHERE supporter = 7;
 -- the scores of others stay for now
 SELECT count(*) FROM (SELECT * FROM scores_before WHERE user_id <> 7 EXCEPT TABLE m_scores) d;
-SELECT user_id, at BETWEEN now() - interval '1 minute' AND now() AS now FROM m_forgotten;
+SELECT user_id, at BETWEEN now() - interval '1 minute' AND now() AS now FROM m_leavers;
 -- and the next refresh is one of a table that never knew the user
 SELECT nodes, edges, skipped_forgotten, skipped = skipped_self + skipped_forgotten AS counted FROM influence_refresh();
 SELECT count(*) AS theirs FROM log WHERE 7 IN (source, target);
@@ -60,8 +60,8 @@ INSERT INTO log VALUES (1, 4711, 'k1', 'n1', '{t1}'), (4711, 1, 'k1', 'n1', '{t1
 SELECT skipped_forgotten - 121 FROM influence_refresh('m');
 SELECT influence_score(4711, 'm');
 -- Who comes back is taken off the list, and who is put on it by hand leaves with the next refresh.
-DELETE FROM m_forgotten WHERE user_id = 4711;
-INSERT INTO m_forgotten VALUES (3);
+DELETE FROM m_leavers WHERE user_id = 4711;
+INSERT INTO m_leavers VALUES (3);
 SELECT skipped_forgotten > 0 FROM influence_refresh('m');
 SELECT influence_score(4711, 'm') > 1, influence_score(3, 'm'), influence_score(7, 'm');
 SELECT count(*) > 0 AS history_stays FROM m_history WHERE user_id = 3;
@@ -75,7 +75,7 @@ SELECT count(*) FROM m_networks;
 SELECT run = runs AS last, section, count(*) FROM m_graph, influence_models WHERE name = 'm' AND section = 'edges' AND data <> decode(repeat('00', length(data)), 'hex') GROUP BY 1, 2;
 SELECT nodes, edges, skipped_forgotten = interactions - skipped_self AS all FROM influence_refresh('m');
 SELECT influence_drop_model('m');
-SELECT to_regclass('m_forgotten');
+SELECT to_regclass('m_leavers');
 SELECT influence_drop_model('never');
 
 -- Ids of all types, also odd ones; weights, no labels; the bytes are gone from what is kept.
@@ -118,14 +118,14 @@ SELECT n, leave('u', 'uuid', md5(id)) FROM odd WHERE n IN (5, 6, 9) ORDER BY n;
 SELECT split_part(leave('u', 'uuid', id), ', found', 1) FROM unnest('{00000000-0000-0000-0000-000000000000, 01000000-0000-0000-0000-000000000000}'::text[]) id;
 SELECT i, leave('b', 'bigint', i::text) FROM unnest('{0, 1, 2, -1, -3, 9223372036854775807, -9223372036854775808, 17}'::bigint[]) i;
 -- and refreshes agree
-SELECT error_of($$ DELETE FROM texts WHERE source IN (SELECT user_id FROM t_forgotten) OR target IN (SELECT user_id FROM t_forgotten) $$);
-SELECT error_of($$ DELETE FROM numbers WHERE source IN (SELECT user_id FROM b_forgotten) OR target IN (SELECT user_id FROM b_forgotten) $$);
+SELECT error_of($$ DELETE FROM texts WHERE source IN (SELECT user_id FROM t_leavers) OR target IN (SELECT user_id FROM t_leavers) $$);
+SELECT error_of($$ DELETE FROM numbers WHERE source IN (SELECT user_id FROM b_leavers) OR target IN (SELECT user_id FROM b_leavers) $$);
 INSERT INTO texts SELECT '', id, 1 FROM odd UNION ALL SELECT id, '0', 2 FROM odd;
 INSERT INTO numbers SELECT 0, n FROM odd UNION ALL SELECT n, -9223372036854775808 FROM odd;
 SELECT skipped_forgotten > 50 FROM influence_refresh('t', as_of => now());
 SELECT skipped_forgotten > 50 FROM influence_refresh('b', as_of => now());
-DELETE FROM texts WHERE source IN (SELECT user_id FROM t_forgotten) OR target IN (SELECT user_id FROM t_forgotten);
-DELETE FROM numbers WHERE source IN (SELECT user_id FROM b_forgotten) OR target IN (SELECT user_id FROM b_forgotten);
+DELETE FROM texts WHERE source IN (SELECT user_id FROM t_leavers) OR target IN (SELECT user_id FROM t_leavers);
+DELETE FROM numbers WHERE source IN (SELECT user_id FROM b_leavers) OR target IN (SELECT user_id FROM b_leavers);
 SELECT * FROM compare('t');
 SELECT * FROM compare('b');
 -- ids that the graph uses in the place of somebody who left may join
@@ -134,20 +134,20 @@ SELECT influence_refresh('b') IS NOT NULL;
 DROP TABLE b_first;
 SELECT leave('b', 'bigint', i::text) FROM generate_series(100, 103) i;
 -- a list without rows of value, or with the same twice
-ALTER TABLE b_forgotten DROP CONSTRAINT b_forgotten_pkey, ALTER user_id DROP NOT NULL;
-INSERT INTO b_forgotten SELECT NULL FROM generate_series(1, 5);
-INSERT INTO b_forgotten SELECT 5 FROM generate_series(1, 5);
+ALTER TABLE b_leavers DROP CONSTRAINT b_leavers_pkey, ALTER user_id DROP NOT NULL;
+INSERT INTO b_leavers SELECT NULL FROM generate_series(1, 5);
+INSERT INTO b_leavers SELECT 5 FROM generate_series(1, 5);
 SELECT influence_refresh('b') IS NOT NULL;
 SELECT influence_score(5, 'b'), influence_score(6, 'b') > 0;
 SELECT rows FROM influence_forget(5, 'b');
-SELECT count(*) FROM b_forgotten WHERE user_id = 5;
+SELECT count(*) FROM b_leavers WHERE user_id = 5;
 
 -- Read by workers, by a query, as of a time, and with nothing kept.
 SET min_parallel_table_scan_size = 0;
 SET max_parallel_maintenance_workers = 2;
 CREATE TABLE many AS SELECT (i * 7919) % 5003 AS source, (i * 104729) % 4999 AS target FROM generate_series(1::bigint, 250000) i;
 SELECT influence_create_model('p', 'many', keep_graphs => 0);
-INSERT INTO p_forgotten SELECT i * 3 FROM generate_series(0, 1000) i;
+INSERT INTO p_leavers SELECT i * 3 FROM generate_series(0, 1000) i;
 SELECT workers > 0 AS workers, skipped_forgotten = (SELECT count(*) FROM many WHERE source % 3 = 0 AND source <= 3000 OR target % 3 = 0 AND target <= 3000) AS right FROM influence_refresh('p');
 SELECT count(*) FROM p_scores WHERE user_id % 3 = 0 AND user_id <= 3000;
 SELECT rows FROM influence_forget(5000, 'p');
@@ -158,7 +158,7 @@ RESET min_parallel_table_scan_size;
 RESET max_parallel_maintenance_workers;
 -- a list that does not fit into memory is refused
 SET maintenance_work_mem = '1MB';
-INSERT INTO p_forgotten SELECT i FROM generate_series(10001, 60000) i;
+INSERT INTO p_leavers SELECT i FROM generate_series(10001, 60000) i;
 SELECT left(error_of('SELECT influence_refresh(''p'')'), 5);
 RESET maintenance_work_mem;
 
@@ -204,7 +204,7 @@ SELECT error_of('SELECT influence_forget(2, ''d'')');
 RESET ROLE;
 GRANT SELECT, DELETE ON d_scores, d_history TO regress_influence_support;
 GRANT SELECT, UPDATE ON d_graph TO regress_influence_support;
-GRANT SELECT, INSERT ON d_forgotten TO regress_influence_support;
+GRANT SELECT, INSERT ON d_leavers TO regress_influence_support;
 SET ROLE regress_influence_support;
 SELECT error_of('SELECT influence_forget(2, ''d'')');
 RESET ROLE;
@@ -213,39 +213,39 @@ REVOKE DELETE ON d_history FROM regress_influence_support;
 SET ROLE regress_influence_support;
 SELECT error_of('SELECT influence_forget(2, ''d'')');
 RESET ROLE;
-SELECT count(*) FROM d_forgotten;
+SELECT count(*) FROM d_leavers;
 SELECT influence_score(2, 'd') > 0;
 GRANT DELETE ON d_history TO regress_influence_support;
-REVOKE INSERT ON d_forgotten FROM regress_influence_support;
+REVOKE INSERT ON d_leavers FROM regress_influence_support;
 SET ROLE regress_influence_support;
 SELECT error_of('SELECT influence_forget(2, ''d'')');
 RESET ROLE;
-GRANT INSERT ON d_forgotten TO regress_influence_support;
+GRANT INSERT ON d_leavers TO regress_influence_support;
 SET ROLE regress_influence_support;
 SELECT rows > 0 FROM influence_forget(2, 'd');
 -- they cannot take anybody off the list
-SELECT error_of('DELETE FROM d_forgotten');
+SELECT error_of('DELETE FROM d_leavers');
 -- nor read the interactions
 SELECT error_of('SELECT influence_refresh(''d'')');
 RESET ROLE;
 -- a refresh needs to read the list
 GRANT ALL ON d_scores, d_history, d_graph TO regress_influence_support;
 GRANT SELECT ON many TO regress_influence_support;
-REVOKE ALL ON d_forgotten FROM regress_influence_support;
+REVOKE ALL ON d_leavers FROM regress_influence_support;
 SET ROLE regress_influence_support;
 SELECT error_of('SELECT influence_refresh(''d'')');
 RESET ROLE;
-GRANT SELECT (user_id) ON d_forgotten TO regress_influence_support;
+GRANT SELECT (user_id) ON d_leavers TO regress_influence_support;
 SET ROLE regress_influence_support;
 SELECT skipped_forgotten > 0 FROM influence_refresh('d');
 RESET ROLE;
 -- row security must not hide anything, of the list or of what is to go
-ALTER TABLE d_forgotten ENABLE ROW LEVEL SECURITY;
+ALTER TABLE d_leavers ENABLE ROW LEVEL SECURITY;
 SET ROLE regress_influence_support;
 SELECT error_of('SELECT influence_refresh(''d'')');
 RESET ROLE;
-ALTER TABLE d_forgotten DISABLE ROW LEVEL SECURITY;
-GRANT ALL ON d_forgotten TO regress_influence_support;
+ALTER TABLE d_leavers DISABLE ROW LEVEL SECURITY;
+GRANT ALL ON d_leavers TO regress_influence_support;
 ALTER TABLE d_history ENABLE ROW LEVEL SECURITY;
 SET ROLE regress_influence_support;
 SELECT error_of('SELECT influence_forget(4, ''d'')');
@@ -266,9 +266,9 @@ CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL;
 CREATE TRIGGER keep BEFORE DELETE ON d_history FOR EACH ROW EXECUTE FUNCTION keep();
 SELECT error_of('SELECT influence_forget(5, ''d'')');
 DROP TRIGGER keep ON d_history;
-CREATE TRIGGER keep BEFORE INSERT ON d_forgotten FOR EACH ROW EXECUTE FUNCTION keep();
+CREATE TRIGGER keep BEFORE INSERT ON d_leavers FOR EACH ROW EXECUTE FUNCTION keep();
 SELECT error_of('SELECT influence_forget(5, ''d'')');
-DROP TRIGGER keep ON d_forgotten;
+DROP TRIGGER keep ON d_leavers;
 CREATE TRIGGER keep BEFORE UPDATE ON d_graph FOR EACH ROW EXECUTE FUNCTION keep();
 SELECT error_of('SELECT influence_forget(5, ''d'')');
 DROP TRIGGER keep ON d_graph;
@@ -283,15 +283,15 @@ SELECT influence_score(5, 'd');
 ROLLBACK;
 SELECT influence_score(5, 'd') > 0;
 -- the list lost its column, or is gone
-ALTER TABLE d_forgotten RENAME user_id TO who;
+ALTER TABLE d_leavers RENAME user_id TO who;
 SELECT error_of('SELECT influence_refresh(''d'')');
 SELECT error_of('SELECT influence_drop_model(''d'')');
-ALTER TABLE d_forgotten RENAME who TO user_id;
+ALTER TABLE d_leavers RENAME who TO user_id;
 BEGIN;
-ALTER TABLE d_forgotten DROP CONSTRAINT d_forgotten_pkey, ALTER user_id TYPE text;
+ALTER TABLE d_leavers DROP CONSTRAINT d_leavers_pkey, ALTER user_id TYPE text;
 SELECT error_of('SELECT influence_refresh(''d'')');
 ROLLBACK;
-DROP TABLE d_forgotten;
+DROP TABLE d_leavers;
 SELECT error_of('SELECT influence_refresh(''d'')');
 SELECT error_of('SELECT influence_forget(5, ''d'')');
 SELECT influence_drop_model('d');

@@ -113,7 +113,7 @@ SELECT error_of('SELECT score_for_all(1), influence_score(1)');
 RESET ROLE;
 
 -- Refresh reads with the caller's rights: the columns that the model uses.
-GRANT ALL ON m_scores, m_history, m_graph, m_forgotten TO regress_influence_analyst;
+GRANT ALL ON m_scores, m_history, m_graph, m_leavers TO regress_influence_analyst;
 SET ROLE regress_influence_analyst;
 SELECT error_of('SELECT influence_refresh()');
 RESET ROLE;
@@ -154,7 +154,7 @@ REVOKE INSERT ON m_history FROM regress_influence_analyst;
 SET ROLE regress_influence_analyst;
 SELECT error_of('SELECT influence_refresh(''m'')');
 RESET ROLE;
-REVOKE ALL ON m_history, m_graph, m_scores, m_forgotten FROM regress_influence_analyst;
+REVOKE ALL ON m_history, m_graph, m_scores, m_leavers FROM regress_influence_analyst;
 SET ROLE regress_influence_analyst;
 SELECT error_of('SELECT influence_refresh(''m'')');
 RESET ROLE;
@@ -219,7 +219,7 @@ ALTER TABLE m_scores DISABLE ROW LEVEL SECURITY;
 ALTER TABLE m_scores OWNER TO regress_influence_analyst;
 ALTER TABLE m_history OWNER TO regress_influence_analyst;
 ALTER TABLE m_graph OWNER TO regress_influence_analyst;
-ALTER TABLE m_forgotten OWNER TO regress_influence_analyst;
+ALTER TABLE m_leavers OWNER TO regress_influence_analyst;
 SET ROLE regress_influence_owner;
 SELECT error_of('SELECT influence_drop_model(''m'')');
 SELECT error_of('SELECT influence_refresh(''m'')');
@@ -238,7 +238,7 @@ SET ROLE regress_influence_nobody;
 SELECT error_of('SELECT influence_set_default(NULL)');
 RESET ROLE;
 -- a model whose tables are gone: only the owner of the database can drop it
-DROP TABLE m_scores, m_history, m_graph, m_forgotten;
+DROP TABLE m_scores, m_history, m_graph, m_leavers;
 SET ROLE regress_influence_nobody;
 SELECT error_of('SELECT influence_drop_model(''m'')');
 RESET ROLE;

@@ -78,8 +78,8 @@ my @everything = (
 	'SELECT h.* FROM generate_series(0, 96) n, influence_history(\'user \' || n, \'My "model\'\'s" \\ name\') h',
 	'SELECT * FROM plain_scores ORDER BY user_id',
 	'SELECT * FROM plain_history ORDER BY user_id, run',
-	'SELECT * FROM "Odd ""schema"""."My ""model\'s"" \\ name_forgotten"',
-	'SELECT * FROM plain_forgotten',
+	'SELECT * FROM "Odd ""schema"""."My ""model\'s"" \\ name_leavers"',
+	'SELECT * FROM plain_leavers',
 	'SELECT influence_score(user_id), influence_score(user_id, \'plain\') FROM plain_scores ORDER BY user_id',
 	'SELECT influence_score(\'user \' || n, \'My "model\'\'s" \\ name\') FROM generate_series(0, 300) n');
 

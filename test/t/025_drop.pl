@@ -87,7 +87,7 @@ SELECT influence_create_model('half', 'interactions');
 DROP TABLE half_scores;
 SELECT influence_drop_model('half');
 SELECT influence_create_model('gone', 'interactions');
-DROP TABLE gone_scores, gone_history, gone_graph, gone_forgotten;
+DROP TABLE gone_scores, gone_history, gone_graph, gone_leavers;
 SELECT influence_drop_model('gone');
 CREATE TABLE for_a_while AS TABLE interactions;
 SELECT influence_create_model('orphan', 'for_a_while');
@@ -125,10 +125,10 @@ my $tables = run_sql($contents);
 like(error_of('DROP EXTENSION influence', 'other'), qr/^42501: /, 'somebody else may not drop the extension');
 run_sql('DROP EXTENSION influence');
 is( run_sql("SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')"),
-	'interactions one_forgotten one_graph one_history one_scores', 'users keep their tables');
+	'interactions one_graph one_history one_leavers one_scores', 'users keep their tables');
 is(run_sql($contents), $tables, 'with what was in them');
 like(error_of('SELECT influence_score(3)'), qr/^42883: function influence_score\(integer\) does not exist/, 'functions are gone');
-run_sql('DROP TABLE one_scores, one_history, one_graph, one_forgotten');
+run_sql('DROP TABLE one_scores, one_history, one_graph, one_leavers');
 is(run_sql($objects), $bare, 'nothing of the extension is left');
 
 # And again, with what depends on it.
@@ -142,7 +142,7 @@ INSERT INTO graphs SELECT influence_graph_agg(source, target) FROM interactions;
 SQL
 like(error_of('DROP EXTENSION influence'), qr/^2BP01: cannot drop extension influence because other objects depend on it/,
 	'what depends on the extension prevents its being dropped');
-run_sql('SET client_min_messages = warning; DROP EXTENSION influence CASCADE; DROP TABLE one_scores, one_history, one_graph, one_forgotten, graphs');
+run_sql('SET client_min_messages = warning; DROP EXTENSION influence CASCADE; DROP TABLE one_scores, one_history, one_graph, one_leavers, graphs');
 is(run_sql($objects), $bare, 'CASCADE drops that too');
 
 finish_cluster($node);
