@@ -527,7 +527,7 @@ IS 'how well scores as of a cutoff say who draws reactions after it, beside naiv
 
 CREATE FUNCTION influence_calibrate(
     model text = NULL, cutoffs timestamptz[] = NULL, horizon interval = NULL,
-    max_runs int = 1000, apply boolean = false)
+    max_runs int = 2000, apply boolean = false)
 RETURNS TABLE (section text, name text, value text, proposed text, spearman float8, ndcg_100 float8, precision_100 float8)
 LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 25 COST 10000000 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION influence_calibrate(text, timestamptz[], interval, int, boolean)
