@@ -66,6 +66,15 @@ arena_detach(Arena *arena)
 		MemoryContextDelete(arena->context);
 }
 
+/* Is a want of shared memory what an error is about? */
+bool
+arena_is_shortage(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_OUT_OF_MEMORY ||
+		error->sqlerrcode == ERRCODE_DISK_FULL ||
+		error->sqlerrcode == ERRCODE_INSUFFICIENT_RESOURCES;
+}
+
 /* Raise the error for a refresh that would need so many bytes. */
 void
 arena_report_limit(uint64 needed, uint64 limit)

@@ -48,6 +48,7 @@ extern ArenaRef arena_alloc(Arena *arena, Size size);
 extern void arena_free(Arena *arena, ArenaRef ref, Size size);
 extern void arena_reserve(Arena *arena, Size size);
 extern void arena_release(Arena *arena, Size size);
+extern bool arena_is_shortage(const ErrorData *error);
 pg_noreturn extern void arena_report_limit(uint64 needed, uint64 limit);
 
 static inline void *

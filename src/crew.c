@@ -39,15 +39,6 @@ crew_workers(void)
 	return Max(Min(max_parallel_maintenance_workers, max_parallel_workers), 0);
 }
 
-/* Was shared memory what an error was about? */
-static bool
-is_memory_error(const ErrorData *error)
-{
-	return error->sqlerrcode == ERRCODE_OUT_OF_MEMORY ||
-		error->sqlerrcode == ERRCODE_DISK_FULL ||
-		error->sqlerrcode == ERRCODE_INSUFFICIENT_RESOURCES;
-}
-
 static MemoryContext
 job_context(void)
 {
@@ -87,7 +78,7 @@ crew_run(CrewJob job, void *argument, int workers)
 			RollbackAndReleaseCurrentSubTransaction();
 			MemoryContextSwitchTo(context);
 			CurrentResourceOwner = owner;
-			if (!is_memory_error(error))
+			if (!arena_is_shortage(error))
 				ReThrowError(error);
 			ereport(DEBUG1,
 					(errmsg_internal("going on without workers: %s", error->message)));

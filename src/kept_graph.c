@@ -188,18 +188,6 @@ kept_graph_out(KeptGraph *graph, uint64 *offset, uint32 *column, double *weight)
 	pfree(reading.next);
 }
 
-/* The number of a user; KEPT_NOBODY if they take no part. */
-uint32
-kept_graph_find(KeptGraph *graph, const Id *id)
-{
-	KeptNode	node;
-	uint32		local = 0;
-
-	if (kept_find(graph->kept, id, &node))
-		local = graph->local[kept_number(graph->kept, node)];
-	return local == 0 ? KEPT_NOBODY : local - 1;
-}
-
 /* Order of ids by partition and hash, for kept_graph_find_all. */
 typedef struct Wanted
 {
@@ -219,8 +207,8 @@ compare_wanted(const void *a, const void *b)
 }
 
 /*
- * The same for n users at once: each partition of ids is gone through once,
- * however many are looked for.
+ * The numbers of n users, KEPT_NOBODY for those who take no part: each
+ * partition of ids is gone through once, however many are looked for.
  */
 uint32 *
 kept_graph_find_all(KeptGraph *graph, const Id *id, uint32 n)

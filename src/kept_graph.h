@@ -30,7 +30,6 @@ extern KeptGraph *kept_graph_open(Kept *kept, const KeptView *view);
 extern uint64 kept_graph_size(const KeptGraph *graph);
 extern void kept_graph_in(KeptGraph *graph, uint64 *offset, uint32 *column, double *weight);
 extern void kept_graph_out(KeptGraph *graph, uint64 *offset, uint32 *column, double *weight);
-extern uint32 kept_graph_find(KeptGraph *graph, const Id *id);
 extern uint32 *kept_graph_find_all(KeptGraph *graph, const Id *id, uint32 n);
 
 #endif

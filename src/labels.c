@@ -179,12 +179,11 @@ labels_attach(LabelsShared *shared, Arena *arena)
 	return labels;
 }
 
-/* A facet that was met, by type and name. */
+/* A facet that was met. */
 typedef struct MetFacet
 {
-	FacetType	type;
 	LabelName	name;
-	uint32		met;			/* in which order; once sorted, its number */
+	uint32		met;			/* in which order */
 	char		status;
 } MetFacet;
 
@@ -199,17 +198,23 @@ typedef struct MetFacet
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
+/* The same, to be sorted. */
+typedef struct SortedFacet
+{
+	FacetType	type;
+	LabelName	name;
+	uint32		met;
+} SortedFacet;
+
 static int
 compare_facets(const void *a, const void *b)
 {
-	const Facet *one = a;
-	const Facet *other = b;
-	LabelName	one_name = {(const char *) (uintptr_t) one->rows, one->length};
-	LabelName	other_name = {(const char *) (uintptr_t) other->rows, other->length};
+	const SortedFacet *one = a;
+	const SortedFacet *other = b;
 
 	if (one->type != other->type)
 		return one->type < other->type ? -1 : 1;
-	return label_name_compare(&one_name, &other_name);
+	return label_name_compare(&one->name, &other->name);
 }
 
 static int
@@ -225,8 +230,7 @@ compare_numbers(const void *a, const void *b)
 typedef struct Settling
 {
 	met_hash   *met[FACET_TYPES];
-	Facet	   *facet;			/* in the order they are met; rows is where
-								 * the name is, until they are sorted */
+	SortedFacet *facet;			/* in the order they are met, at first */
 	uint32		facets;
 	uint32		facet_room;
 	uint32	   *of;				/* facets of all labels */
@@ -243,18 +247,13 @@ meet(Settling *s, FacetType type, LabelName name)
 
 	if (!found)
 	{
-		met->type = type;
 		met->met = s->facets;
 		if (s->facets == s->facet_room)
 		{
 			s->facet_room *= 2;
-			s->facet = repalloc_huge(s->facet, s->facet_room * sizeof(Facet));
+			s->facet = repalloc_huge(s->facet, s->facet_room * sizeof(SortedFacet));
 		}
-		memset(&s->facet[s->facets], 0, sizeof(Facet));
-		s->facet[s->facets].type = type;
-		s->facet[s->facets].length = name.length;
-		s->facet[s->facets].rows = (ArenaRef) (uintptr_t) name.bytes;
-		s->facet[s->facets].parts.value = met->met; /* to be found again when sorted */
+		s->facet[s->facets] = (SortedFacet) {type, name, s->facets};
 		s->facets++;
 	}
 	if (s->used == s->room)
@@ -334,7 +333,7 @@ labels_settle(Labels *labels, Hierarchy *hierarchy)
 	label_init(&label);
 	for (int t = 0; t < FACET_TYPES; t++)
 		s.met[t] = met_create(context, 64, NULL);
-	s.facet = palloc(s.facet_room * sizeof(Facet));
+	s.facet = palloc(s.facet_room * sizeof(SortedFacet));
 	s.of = palloc(s.room * sizeof(uint32));
 	shared->facet_offset = arena_alloc(arena, ((Size) shared->labels + 1) * sizeof(uint32));
 	offset = arena_address(arena, shared->facet_offset);
@@ -369,21 +368,22 @@ labels_settle(Labels *labels, Hierarchy *hierarchy)
 	offset[shared->labels] = (uint32) s.used;
 
 	/* number facets by type and name */
-	qsort(s.facet, s.facets, sizeof(Facet), compare_facets);
+	qsort(s.facet, s.facets, sizeof(SortedFacet), compare_facets);
 	shared->facets = s.facets;
 	shared->facet = arena_alloc(arena, s.facets * sizeof(Facet));
 	facet = arena_address(arena, shared->facet);
 	sorted = palloc(s.facets * sizeof(uint32) + 1);
 	for (uint32 f = 0; f < s.facets; f++)
 	{
-		char	   *name = (char *) (uintptr_t) s.facet[f].rows;
+		const SortedFacet *from = &s.facet[f];
 
-		sorted[s.facet[f].parts.value] = f;
-		facet[f] = s.facet[f];
+		sorted[from->met] = f;
+		memset(&facet[f], 0, sizeof(Facet));
+		facet[f].type = from->type;
+		facet[f].length = from->name.length;
 		pg_atomic_init_u64(&facet[f].parts, 0);
-		facet[f].rows = ARENA_NONE;
-		facet[f].name = arena_alloc(arena, facet[f].length);
-		memcpy(arena_address(arena, facet[f].name), name, facet[f].length);
+		facet[f].name = arena_alloc(arena, from->name.length);
+		memcpy(arena_address(arena, facet[f].name), from->name.bytes, from->name.length);
 		shared->facets_before[facet[f].type + 1]++;
 	}
 	for (int t = 0; t < FACET_TYPES; t++)

@@ -9,10 +9,10 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
-#include "portability/instr_time.h"
 #include "utils/memutils.h"
 
 #include "seed_args.h"
+#include "stopwatch.h"
 
 /* The arguments, by number. */
 enum
@@ -101,19 +101,6 @@ set_flags(const Maximize *m, const int64 *id, uint32 nodes, uint8 *flags, double
 			flags[v] = NODE_ACTIVE;
 }
 
-static double
-lap(instr_time *since)
-{
-	instr_time	now,
-				spent;
-
-	INSTR_TIME_SET_CURRENT(now);
-	spent = now;
-	INSTR_TIME_SUBTRACT(spent, *since);
-	*since = now;
-	return INSTR_TIME_GET_MILLISEC(spent);
-}
-
 /* A CrewJob: decode the graph to where workers see it, and find seeds. */
 static void
 maximize(void *argument, int workers)
@@ -160,12 +147,12 @@ maximize(void *argument, int workers)
 	}
 	set_flags(m, out.id, n, flags, cost);
 	m->problem.cost = cost;
-	decode_ms = lap(&clock);
+	decode_ms = stopwatch_lap(&clock);
 
 	pools_prepare(&pools, m->seed);
-	prepare_ms = lap(&clock);
+	prepare_ms = stopwatch_lap(&clock);
 	seeds_find(&pools, &m->problem, &result);
-	find_ms = lap(&clock);
+	find_ms = stopwatch_lap(&clock);
 	ereport(DEBUG1,
 			(errmsg_internal("influence_maximize: decode %.1f ms, prepare %.1f ms, find %.1f ms; %llu and %llu samples, %d rounds, %u sentinels, %u workers, %llu kB",
 							 decode_ms, prepare_ms, find_ms,

@@ -46,7 +46,6 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
 #include "pgstat.h"
-#include "portability/instr_time.h"
 #include "storage/bufmgr.h"
 #include "storage/dsm.h"
 #include "tcop/tcopprot.h"
@@ -62,6 +61,7 @@
 #include "scales.h"
 #include "score.h"
 #include "stages.h"
+#include "stopwatch.h"
 
 /* Edges below which starting workers costs more than it saves. */
 #define FEW_EDGES			200000
@@ -95,20 +95,6 @@ influence_worker_main(dsm_segment *seg, shm_toc *toc)
 	team_work(&r->team, &r->shared->team, stage_tasks, r);
 	arena_detach(&r->arena);
 	dsm_detach(shared_seg);
-}
-
-/* Milliseconds since *since, which becomes now. */
-static double
-lap(instr_time *since)
-{
-	instr_time	now,
-				spent;
-
-	INSTR_TIME_SET_CURRENT(now);
-	spent = now;
-	INSTR_TIME_SUBTRACT(spent, *since);
-	*since = now;
-	return INSTR_TIME_GET_MILLISEC(spent);
 }
 
 /*
@@ -433,7 +419,7 @@ attempt(Model *model, const Job *job, Run *run, int workers, MemoryContext conte
 	instr_time	clock;
 	bool		read_together;
 
-	lap(&clock);
+	stopwatch_lap(&clock);
 	if (workers > 0)
 		seg = dsm_create(sizeof(RefreshShared), 0);
 	r->shared = seg ? dsm_segment_address(seg) :
@@ -476,23 +462,23 @@ attempt(Model *model, const Job *job, Run *run, int workers, MemoryContext conte
 	pcxt = start_workers(r, seg, workers, read_together ? rel : NULL, snapshot);
 	if (read_together)
 		team_run(&r->team, TASK_READ, 0);
-	run->read_ms = lap(&clock);
+	run->read_ms = stopwatch_lap(&clock);
 	r->shared->arena.part = 1;
 	r->team.progress = progress_done;
 
 	build(r, model, hierarchy);
-	run->build_ms = lap(&clock);
+	run->build_ms = stopwatch_lap(&clock);
 
 	run->converged = rank(r, model);
 	solve_facets(r, model, job->rescale);
 	end_workers(r, pcxt);
-	run->rank_ms = lap(&clock);
+	run->rank_ms = stopwatch_lap(&clock);
 
 	progress_phase(PHASE_SCORING, 0);
 	blocks_free(r->blocks);
 	score(r, model, job->rescale, &results);
 	review_facets(r, model);
-	run->score_ms = lap(&clock);
+	run->score_ms = stopwatch_lap(&clock);
 
 	run->interactions = pg_atomic_read_u64(&source->read);
 	run->skipped_null = pg_atomic_read_u64(&source->skipped_null);
@@ -518,7 +504,7 @@ attempt(Model *model, const Job *job, Run *run, int workers, MemoryContext conte
 		job->consumer(job->context, model, r->ids, r->blocks, &results);
 	else
 		publish_run(r, model, &results, run);
-	run->publish_ms = lap(&clock);
+	run->publish_ms = stopwatch_lap(&clock);
 	progress_end();
 	run->peak_memory = pg_atomic_read_u64(&r->shared->arena.peak);
 
@@ -527,15 +513,6 @@ attempt(Model *model, const Job *job, Run *run, int workers, MemoryContext conte
 		dsm_detach(seg);
 	relation_close(rel, NoLock);
 	MemoryContextSwitchTo(old);
-}
-
-/* Was shared memory what an error was about? */
-static bool
-is_memory_error(const ErrorData *error)
-{
-	return error->sqlerrcode == ERRCODE_OUT_OF_MEMORY ||
-		error->sqlerrcode == ERRCODE_DISK_FULL ||
-		error->sqlerrcode == ERRCODE_INSUFFICIENT_RESOURCES;
 }
 
 static MemoryContext
@@ -575,7 +552,7 @@ attempt_with_workers(Model *model, const Job *job, Run *run, int workers)
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		CurrentResourceOwner = owner;
-		if (writing || !is_memory_error(error))
+		if (writing || !arena_is_shortage(error))
 			ReThrowError(error);
 		ereport(DEBUG1,
 				(errmsg_internal("refreshing model \"%s\" without workers: %s",
@@ -624,9 +601,9 @@ refresh(Model *model, bool rescale, Run *run)
 		instr_time	clock;
 
 		/* now that there is memory to sort in again */
-		lap(&clock);
+		stopwatch_lap(&clock);
 		publish_indexes(model, run->fresh, run->workers);
-		run->publish_ms += lap(&clock);
+		run->publish_ms += stopwatch_lap(&clock);
 	}
 }
 
