@@ -240,11 +240,13 @@ CREATE TABLE influence_model (
     topics regclass,
     graph regclass NOT NULL,
     forgotten regclass NOT NULL,
+    queue regclass,
     is_default boolean NOT NULL DEFAULT false,
     reference float8,
     c float8,
     runs bigint NOT NULL DEFAULT 0,
-    chances regclass
+    chances regclass,
+    basis bigint
 );
 CREATE UNIQUE INDEX influence_model_default ON influence_model (is_default) WHERE is_default;
 COMMENT ON TABLE influence_model IS 'models, as the view influence_models shows them';
@@ -264,10 +266,12 @@ COMMENT ON COLUMN influence_model.topics IS 'table of scores by topic';
 COMMENT ON COLUMN influence_model.graph IS 'table of the graphs of the last runs';
 COMMENT ON COLUMN influence_model.chances IS 'table of learned probabilities; NULL: none were learned yet';
 COMMENT ON COLUMN influence_model.forgotten IS 'table of users whom refreshes leave out';
+COMMENT ON COLUMN influence_model.queue IS 'table of changes that no refresh has read; NULL: changes are not captured';
 COMMENT ON COLUMN influence_model.is_default IS 'meant where no model is named';
 COMMENT ON COLUMN influence_model.reference IS 'greatest influence when the scale was taken: it scores 100';
 COMMENT ON COLUMN influence_model.c IS 'a tenth of the mean influence when the scale was taken';
 COMMENT ON COLUMN influence_model.runs IS 'number of the last run';
+COMMENT ON COLUMN influence_model.basis IS 'a fingerprint of the tables that the last run read; NULL: the queue does not tell all that changed since';
 
 CREATE TABLE influence_run (
     run bigint,
@@ -348,7 +352,7 @@ CREATE VIEW influence_models AS
     SELECT name, interactions, source, target, weight, at, kind, network, topic,
            kind_weights, network_weights, half_life, pair_weight, restart,
            damping, tolerance, max_iterations, topic_parents, keep_graphs,
-           mixture, keep_history, id_type, scores, history, networks, topics, graph, forgotten,
+           mixture, keep_history, id_type, scores, history, networks, topics, graph, forgotten, queue,
            is_default, reference, c, runs, chances
     FROM @extschema@.influence_model;
 COMMENT ON VIEW influence_models IS 'models: what is defined';
@@ -408,7 +412,7 @@ LANGUAGE C AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION influence_model_changed() IS 'tells all sessions that a model changed';
 
 CREATE TRIGGER influence_model_changed
-    AFTER INSERT OR DELETE OR UPDATE OF name, id_type, scores, is_default OR TRUNCATE ON influence_model
+    AFTER INSERT OR DELETE OR UPDATE OF name, id_type, scores, queue, is_default OR TRUNCATE ON influence_model
     FOR EACH STATEMENT EXECUTE FUNCTION influence_model_changed();
 COMMENT ON TRIGGER influence_model_changed ON influence_model IS 'tells all sessions that a model changed';
 
@@ -625,3 +629,15 @@ COMMENT ON FUNCTION influence_schedule(text, text) IS 'let pg_cron refresh a mod
 CREATE FUNCTION influence_unschedule(model text = NULL) RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION influence_unschedule(text) IS 'remove the caller''s job for a model';
+
+CREATE FUNCTION influence_capture() RETURNS trigger
+LANGUAGE C AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_capture() IS 'notes what a statement changed in the queue of a model';
+
+CREATE FUNCTION influence_track(model text = NULL) RETURNS regclass
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_track(text) IS 'capture changes of the interactions of a model from now on, in its queue';
+
+CREATE FUNCTION influence_untrack(model text = NULL) RETURNS void
+LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION influence_untrack(text) IS 'capture changes of the interactions of a model no more';

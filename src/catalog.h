@@ -10,7 +10,7 @@
 /* The extension's own tables, in the schema it is installed in. */
 typedef struct Catalog
 {
-	Oid			schema;
+	Oid			schema;			/* it, */
 	Oid			model;			/* influence_model, */
 	Oid			owner;			/* its owner, */
 	const char *model_name;		/* and its name, qualified and quoted */

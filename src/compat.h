@@ -151,6 +151,10 @@ compat_buffile_read_or_end(BufFile *file, void *data, size_t size)
 #include "catalog/pg_attribute.h"
 #include "utils/rel.h"
 
+#ifndef ATTRIBUTE_GENERATED_VIRTUAL
+#define ATTRIBUTE_GENERATED_VIRTUAL 'v'
+#endif
+
 static inline bool
 compat_has_virtual_columns(Relation rel)
 {

@@ -40,7 +40,8 @@ static const AclMode needed[MODEL_TABLES] = {
 	[TABLE_TOPICS] = ACL_SELECT | ACL_DELETE,
 	[TABLE_GRAPH] = ACL_SELECT | ACL_UPDATE | ACL_DELETE,
 	[TABLE_CHANCES] = ACL_SELECT | ACL_DELETE,
-	[TABLE_FORGOTTEN] = ACL_SELECT | ACL_INSERT
+	[TABLE_FORGOTTEN] = ACL_SELECT | ACL_INSERT,
+	[TABLE_QUEUE] = ACL_SELECT | ACL_DELETE
 };
 
 /*
@@ -77,13 +78,29 @@ execute(const char *command, IdType id_type, Datum user_id, int expected)
 	return (int64) SPI_processed;
 }
 
+/* What tells the rows of a table that are about a user, $1. */
+static const char *
+condition_on(ModelTable table, IdType id_type)
+{
+	const char *type = format_type_be_qualified(model_id_type_oid(id_type));
+
+	switch (table)
+	{
+		case TABLE_CHANCES:
+			return "source OPERATOR(pg_catalog.=) $1 OR target OPERATOR(pg_catalog.=) $1";
+		case TABLE_QUEUE:		/* ids have the types of the interactions */
+			return psprintf("CAST(source AS %s) OPERATOR(pg_catalog.=) $1"
+							" OR CAST(target AS %s) OPERATOR(pg_catalog.=) $1", type, type);
+		default:
+			return "user_id OPERATOR(pg_catalog.=) $1";
+	}
+}
+
 /* Delete a user's rows of a table; returns how many there were. */
 static int64
 delete_rows(ModelTable which, const char *table, IdType id_type, Datum user_id)
 {
-	const char *condition = which == TABLE_CHANCES ?
-		"source OPERATOR(pg_catalog.=) $1 OR target OPERATOR(pg_catalog.=) $1" :
-		"user_id OPERATOR(pg_catalog.=) $1";
+	const char *condition = condition_on(which, id_type);
 	int64		rows = execute(psprintf("DELETE FROM %s WHERE %s", table, condition),
 							   id_type, user_id, SPI_OK_DELETE);
 
@@ -168,6 +185,7 @@ influence_forget(PG_FUNCTION_ARGS)
 		value[1] = Int64GetDatum(rows);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, value, isnull);
 	}
+	model->basis = 0;			/* what others did with the user is in no queue */
 	model_store_run(&catalog, model);
 	PopActiveSnapshot();
 	return (Datum) 0;

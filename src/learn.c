@@ -420,7 +420,7 @@ prepare_table(const Catalog *catalog, Model *model)
 	{
 		model_check_owner(model);
 		spi_begin();
-		tables_add(model, TABLE_CHANCES);
+		tables_add(model, TABLE_CHANCES, NULL);
 		spi_end();
 		model_store_chances(catalog, model);
 		rel = relation_open(model->chances, RowExclusiveLock);

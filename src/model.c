@@ -40,6 +40,7 @@
 #include "schedule.h"
 #include "source.h"
 #include "tables.h"
+#include "track.h"
 #include "weights.h"
 
 /* Arguments of influence_create_model, in order; alter has the same. */
@@ -106,7 +107,7 @@ static const struct
 	"kind_weights, network_weights, half_life, pair_weight, restart, damping, " \
 	"tolerance, max_iterations, topic_parents, keep_graphs, mixture, id_type, scores, " \
 	"history, networks, topics, graph, forgotten, is_default, reference, c, runs, " \
-	"keep_history, chances"
+	"keep_history, chances, queue, basis"
 
 /* Graphs of more runs than that are not kept. */
 #define MOST_GRAPHS		1000
@@ -267,26 +268,37 @@ model_find(const Catalog *catalog, const char *name, bool lock)
 	model->runs = DatumGetInt64(fetch(row, 31, context));
 	model->keep_history = DatumGetIntervalP(fetch(row, 32, context));
 	model->chances = DatumGetObjectId(fetch(row, 33, context));
+	model->queue = DatumGetObjectId(fetch(row, 34, context));
+	model->basis = (uint64) DatumGetInt64(fetch(row, 35, context));
 	spi_end();
 	return model;
 }
 
-/* Store what a run leaves with its model: the scale and the number of runs. */
+/*
+ * Store what a run leaves with its model: the scale, the number of runs, and
+ * what it found the interactions to be.
+ */
 void
 model_store_run(const Catalog *catalog, const Model *model)
 {
-	Oid			type[] = {TEXTOID, INT8OID, FLOAT8OID, FLOAT8OID};
+	Oid			type[] = {TEXTOID, INT8OID, FLOAT8OID, FLOAT8OID, INT8OID};
 	Datum		value[] = {
 		CStringGetTextDatum(model->name), Int64GetDatum(model->runs),
-		Float8GetDatum(model->reference), Float8GetDatum(model->c)
+		Float8GetDatum(model->reference), Float8GetDatum(model->c),
+		Int64GetDatum((int64) model->basis)
 	};
-	char	   *nulls = model->reference > 0 ? "    " : "  nn";
+	char		nulls[] = "     ";
+
+	if (!(model->reference > 0))
+		nulls[2] = nulls[3] = 'n';
+	if (model->basis == 0)
+		nulls[4] = 'n';
 
 	spi_begin();
 	catalog_execute(catalog, false,
-					psprintf("UPDATE %s SET runs = $2, reference = $3, c = $4"
+					psprintf("UPDATE %s SET runs = $2, reference = $3, c = $4, basis = $5"
 							 " WHERE name OPERATOR(pg_catalog.=) $1", catalog->model_name),
-					4, type, value, nulls);
+					5, type, value, nulls);
 	spi_end();
 }
 
@@ -672,7 +684,7 @@ influence_create_model(PG_FUNCTION_ARGS)
 void
 model_change(const Catalog *catalog, Model *model)
 {
-	IdType		id_type = model->id_type;
+	const Model *before = model_find(catalog, model->name, false);
 	Oid			type[ARGUMENTS + MODEL_TABLES];
 	Datum		value[ARGUMENTS + MODEL_TABLES];
 	char		nulls[ARGUMENTS + MODEL_TABLES + 1];
@@ -680,17 +692,18 @@ model_change(const Catalog *catalog, Model *model)
 
 	validate(model);
 	source_check(model);
-	if (model->id_type != id_type)
+	if (model->id_type != before->id_type)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("user ids of model \"%s\" are of type %s, not %s", model->name,
-						format_type_be(model_id_type_oid(id_type)),
+						format_type_be(model_id_type_oid(before->id_type)),
 						format_type_be(model_id_type_oid(model->id_type))),
 				 errhint("Create another model.")));
 	retain_prepare(model);
 
 	spi_begin();
 	tables_adapt(model);
+	track_adapt(catalog, before, model);
 	model_values(model, value, nulls);
 	initStringInfo(&columns);
 	for (int a = 0; a < ARGUMENTS; a++)
@@ -700,7 +713,7 @@ model_change(const Catalog *catalog, Model *model)
 	}
 	table_values(model, &columns, type + ARGUMENTS, value + ARGUMENTS, nulls + ARGUMENTS);
 	catalog_execute(catalog, false,
-					psprintf("UPDATE %s SET (%s) = ROW (%s) WHERE name OPERATOR(pg_catalog.=) $1",
+					psprintf("UPDATE %s SET (%s) = ROW (%s), basis = NULL WHERE name OPERATOR(pg_catalog.=) $1",
 							 catalog->model_name, columns.data, parameters(lengthof(value))),
 					lengthof(value), type, value, nulls);
 	spi_end();
@@ -791,6 +804,7 @@ influence_drop_model(PG_FUNCTION_ARGS)
 	failure_lock(model);
 	schedule_forget(model->name);
 	spi_begin();
+	track_end(&catalog, model);
 	tables_drop(model);
 	catalog_execute(&catalog, false,
 					psprintf("DELETE FROM %s WHERE model OPERATOR(pg_catalog.=) $1", catalog.run_name),

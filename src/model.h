@@ -45,11 +45,13 @@ typedef struct Model
 	Oid			graph;
 	Oid			chances;		/* invalid: none were learned yet */
 	Oid			forgotten;
+	Oid			queue;			/* invalid: changes are not captured */
 	bool		is_default;
 	double		reference;		/* the scale; 0: not taken yet */
 	double		c;
 	int64		runs;
 	Interval   *keep_history;	/* or NULL: for ever */
+	uint64		basis;			/* see track.h; 0: a full refresh is needed */
 	struct Scales *scales;		/* of networks and topics, while it is run */
 
 	/* of variations that are only computed */

@@ -133,8 +133,9 @@ publish_check(Model *model)
 		Oid			table = *tables_oid(model, t);
 		Relation	rel;
 
-		/* learned probabilities are not written here, nor is who is forgotten */
-		if (!OidIsValid(table) || t == TABLE_CHANCES || t == TABLE_FORGOTTEN)
+		/* these are not written here */
+		if (!OidIsValid(table) || t == TABLE_CHANCES || t == TABLE_FORGOTTEN ||
+			t == TABLE_QUEUE)
 			continue;
 		rel = try_relation_open(table, RowExclusiveLock);
 		tables_check(rel, t);

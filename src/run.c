@@ -20,9 +20,11 @@
 #include "compat.h"
 #include "failure.h"
 #include "publish.h"
+#include "queue.h"
 #include "refresh.h"
 #include "retain.h"
 #include "scales.h"
+#include "track.h"
 
 PG_FUNCTION_INFO_V1(influence_refresh);
 PG_FUNCTION_INFO_V1(influence_rescale);
@@ -51,6 +53,17 @@ check_not_running(const Model *model)
 					 errdetail("Its interactions or a trigger of its tables call influence_refresh.")));
 }
 
+/* Warn that changes of a tracked model are not all captured. */
+static void
+warn_of_gaps(const Model *model, const char *problem)
+{
+	ereport(WARNING,
+			(errmsg("changes of the interactions of model \"%s\" are not all captured",
+					model->name),
+			 errdetail_internal("%s", problem),
+			 errhint("Have them captured by influence_track.")));
+}
+
 /*
  * Refresh a model, in a subtransaction: if it fails, all that it holds has
  * been let go of when that is recorded and the error goes its way.
@@ -67,7 +80,21 @@ refresh_or_record(const Catalog *catalog, Model *model, bool rescale, Run *run)
 	running = &this;
 	PG_TRY();
 	{
+		char	   *problem = NULL;
+		uint64		basis = 0;
+
+		if (OidIsValid(model->queue))
+			basis = track_basis(catalog, model, &problem);
 		refresh(model, rescale, run);
+		if (OidIsValid(model->queue))
+		{
+			/* all of it is in what was read */
+			(void) queue_consume(model, GetActiveSnapshot(), NULL, NULL);
+			if (problem)
+				warn_of_gaps(model, problem);
+		}
+		/* rows of the future are counted later, and in no queue then */
+		model->basis = run->skipped_future > 0 ? 0 : basis;
 		retain_history(model, run->as_of);
 		CHECK_FOR_INTERRUPTS();
 		ReleaseCurrentSubTransaction();
@@ -123,9 +150,13 @@ run_model(FunctionCallInfo fcinfo, const char *name, const char *mode, Timestamp
 	model = model_find(&catalog, name, true);
 	check_not_running(model);
 	publish_check(model);
+	if (OidIsValid(model->queue))
+		queue_check(model);
 	run.run = model->runs + 1;
 	if (model->network || model->topic)
 		model->scales = scales_read(&catalog, model->name);
+	if (OidIsValid(model->queue))
+		queue_check(model);
 
 	/*
 	 * Whoever had the lock before may have committed just now: read what is

@@ -93,6 +93,12 @@ static const struct
 		"user_id %s PRIMARY KEY, at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()",
 		{"user_id", "at"},
 		"influence model %s: users whom refreshes leave out, since they asked to be forgotten"
+	},
+	[TABLE_QUEUE] = {
+		"queue", "_queue", "changes",
+		NULL,					/* as the interactions have them: track.c */
+		{"sign", "source"},
+		"influence model %s: changes of its interactions that no refresh has read yet"
 	}
 };
 
@@ -130,9 +136,11 @@ tables_oid(Model *model, ModelTable table)
 		case TABLE_CHANCES:
 			return &model->chances;
 		case TABLE_FORGOTTEN:
+			return &model->forgotten;
+		case TABLE_QUEUE:
 			break;
 	}
-	return &model->forgotten;
+	return &model->queue;
 }
 
 /* The column of influence_model that does. */
@@ -184,16 +192,20 @@ execute(const char *command)
 		elog(ERROR, "could not execute \"%s\"", command);
 }
 
-/* Create one table of a model in a schema. */
+/*
+ * Create one table of a model in a schema, with such columns; NULL: those that
+ * tables of its kind always have.
+ */
 static void
-create(Model *model, ModelTable table, Oid schema)
+create(Model *model, ModelTable table, Oid schema, const char *columns)
 {
 	/* for a suffix that is longer yet, the model's name is cut */
 	char	   *name = makeObjectName(model->name, NULL, table_kind[table].suffix + 1);
 	const char *qualified = quote_qualified_identifier(get_namespace_name(schema), name);
-	char	   *columns = psprintf(table_kind[table].columns,
-								   format_type_be_qualified(model_id_type_oid(model->id_type)));
 
+	if (columns == NULL)
+		columns = psprintf(table_kind[table].columns,
+						   format_type_be_qualified(model_id_type_oid(model->id_type)));
 	if (get_relname_relid(name, schema) != InvalidOid)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
@@ -222,6 +234,8 @@ wanted(const Model *model, ModelTable table)
 			return model->topic != NULL;
 		case TABLE_CHANCES:
 			return OidIsValid(model->chances);
+		case TABLE_QUEUE:		/* made apart */
+			return OidIsValid(model->queue);
 		default:
 			return true;
 	}
@@ -233,7 +247,7 @@ tables_create(Model *model, Oid schema)
 {
 	for (int t = 0; t < MODEL_TABLES; t++)
 		if (wanted(model, t))
-			create(model, t, schema);
+			create(model, t, schema, NULL);
 }
 
 /*
@@ -241,8 +255,8 @@ tables_create(Model *model, Oid schema)
  * caller does not own it, something depends on it, or it looks like a table
  * of something else.
  */
-static void
-drop(Model *model, ModelTable table)
+void
+tables_remove(Model *model, ModelTable table)
 {
 	Oid			relid = *tables_oid(model, table);
 	Relation	rel = OidIsValid(relid) ? try_relation_open(relid, AccessExclusiveLock) : NULL;
@@ -265,9 +279,12 @@ drop(Model *model, ModelTable table)
 	execute(psprintf("DROP TABLE %s", name));
 }
 
-/* Create one more table of a model, beside its scores. */
+/*
+ * Create one more table of a model, beside its scores; columns are as for
+ * create.
+ */
 void
-tables_add(Model *model, ModelTable table)
+tables_add(Model *model, ModelTable table, const char *columns)
 {
 	Oid			schema = get_rel_namespace(model->scores);
 
@@ -276,7 +293,7 @@ tables_add(Model *model, ModelTable table)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("the table of scores of the model does not exist any more"),
 				 errhint("Drop the model by influence_drop_model, and create it anew.")));
-	create(model, table, schema);
+	create(model, table, schema, columns);
 }
 
 /*
@@ -289,9 +306,9 @@ tables_adapt(Model *model)
 	for (int t = 0; t < MODEL_TABLES; t++)
 	{
 		if (!wanted(model, t))
-			drop(model, t);
+			tables_remove(model, t);
 		else if (!OidIsValid(*tables_oid(model, t)))
-			tables_add(model, t);
+			tables_add(model, t, NULL);
 	}
 }
 
@@ -300,5 +317,5 @@ void
 tables_drop(Model *model)
 {
 	for (int t = 0; t < MODEL_TABLES; t++)
-		drop(model, t);
+		tables_remove(model, t);
 }
