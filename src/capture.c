@@ -314,6 +314,16 @@ is_plain(Relation rel)
 		RelationGetDescr(rel)->constr == NULL && !rel->rd_rel->relispartition;
 }
 
+/* Warn that there is no queue that anything could be noted in. */
+static void
+warn_lost(void)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("a change is not captured, because the queue for it does not exist any more"),
+			 errhint("Have changes captured again by influence_track, or no more by influence_untrack.")));
+}
+
 /* Open the queue for about so many rows; false, with a warning, if it is gone. */
 static bool
 open_queue(Queue *queue, const Capture *capture, int64 rows)
@@ -322,10 +332,7 @@ open_queue(Queue *queue, const Capture *capture, int64 rows)
 	queue->rel = try_relation_open(capture->queue, RowExclusiveLock);
 	if (queue->rel == NULL)
 	{
-		ereport(WARNING,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("a change is not captured, because the queue for it does not exist any more"),
-				 errhint("Have changes captured again by influence_track, or no more by influence_untrack.")));
+		warn_lost();
 		return false;
 	}
 	queue->writer = NULL;
@@ -530,7 +537,12 @@ capture_unknown(const Capture *capture)
 {
 	Queue		queue;
 
-	if (capture->sign <= 0 || !open_queue(&queue, capture, 1))
+	if (capture->sign <= 0)
+	{
+		warn_lost();			/* or it is not a queue any more */
+		return;
+	}
+	if (!open_queue(&queue, capture, 1))
 		return;
 	put(&queue, QUEUE_UNKNOWN, NULL);
 	close_queue(&queue);
