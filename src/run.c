@@ -19,6 +19,7 @@
 
 #include "compat.h"
 #include "failure.h"
+#include "locks.h"
 #include "publish.h"
 #include "queue.h"
 #include "refresh.h"
@@ -155,8 +156,7 @@ run_model(FunctionCallInfo fcinfo, const char *name, const char *mode, Timestamp
 	run.run = model->runs + 1;
 	if (model->network || model->topic)
 		model->scales = scales_read(&catalog, model->name);
-	if (OidIsValid(model->queue))
-		queue_check(model);
+	locks_take(model);
 
 	/*
 	 * Whoever had the lock before may have committed just now: read what is
