@@ -13,8 +13,15 @@
  * The queue belongs to the owner of the model, and writers need no privileges
  * on it: rows are put there directly, where nobody's code runs.  If its owner
  * has given the table indexes, triggers or constraints, that is done by the
- * executor instead, as him.  A trigger that somebody else makes with this
- * function writes nothing: its table must be one that the model reads.
+ * executor instead, as him and with a search_path of the system's, so that
+ * neither can have code run as the other.  A trigger that somebody else makes
+ * with this function writes nothing: its table must be one that the model
+ * reads, and its name that of the model's own.
+ *
+ * An owner of a queue who may not read the columns, or not all rows, of the
+ * interactions any more (the queue was made for him by somebody else) gets a
+ * row of sign 0 only.  So does a queue whose tables are not those that the last
+ * refresh saw, beside the rows themselves: see track.c.
  *
  * What a trigger is to do is looked up once in a session, and again after
  * something that it depends on has changed (relcache invalidation).  Whoever
@@ -33,13 +40,16 @@
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/rls.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 
@@ -72,7 +82,9 @@ typedef struct Capture
 	bool		valid;			/* nothing has changed since it was looked up */
 	Oid			queue;			/* invalid: it is not the model's, or that is
 								 * not tracked */
-	int			columns;		/* 0: rows do not fit the queue any more */
+	int			columns;		/* 0: rows do not fit the queue any more, or
+								 * its owner may not see them */
+	bool		mark;			/* say that tables are not what they were */
 	Mapping		column[QUEUE_COLUMNS];
 	AttrNumber	last;			/* greatest "from" */
 	AttrNumber	sign;
@@ -118,18 +130,17 @@ create_captures(void)
 
 /* --- looking up ---------------------------------------------------------- */
 
-/* What influence_model says of a model that is tracked. */
-typedef struct Tracked
-{
-	Oid			interactions;
-	Oid			queue;
-	char	   *column[QUEUE_COLUMNS];	/* or NULL */
-} Tracked;
-
-/* Look a model up; false if there is none, or it is not tracked. */
+/*
+ * Look up what counts here of a model; false if there is none, or it is not
+ * tracked.
+ */
 static bool
-find_tracked(const Catalog *catalog, const char *name, Tracked *tracked)
+find_tracked(const Catalog *catalog, const char *name, Model *model)
 {
+	char	  **column[QUEUE_COLUMNS] = {
+		&model->source, &model->target, &model->weight, &model->at, &model->kind,
+		&model->network, &model->topic
+	};
 	MemoryContext context = CurrentMemoryContext;
 	Oid			type[] = {TEXTOID};
 	Datum		value[] = {CStringGetTextDatum(name)};
@@ -137,7 +148,8 @@ find_tracked(const Catalog *catalog, const char *name, Tracked *tracked)
 	bool		found;
 
 	initStringInfo(&command);
-	appendStringInfoString(&command, "SELECT CAST(interactions AS pg_catalog.oid), CAST(queue AS pg_catalog.oid)");
+	appendStringInfoString(&command, "SELECT CAST(interactions AS pg_catalog.oid),"
+						   " CAST(queue AS pg_catalog.oid), basis");
 	for (int c = 0; c < QUEUE_COLUMNS; c++)
 		appendStringInfo(&command, ", %s", quote_identifier(queue_column_name[c]));
 	appendStringInfo(&command, " FROM %s WHERE name OPERATOR(pg_catalog.=) $1 AND queue IS NOT NULL",
@@ -151,13 +163,16 @@ find_tracked(const Catalog *catalog, const char *name, Tracked *tracked)
 		TupleDesc	desc = SPI_tuptable->tupdesc;
 		bool		isnull;
 
-		tracked->interactions = DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull));
-		tracked->queue = DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull));
+		memset(model, 0, sizeof(Model));
+		model->name = MemoryContextStrdup(context, name);
+		model->interactions = DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull));
+		model->queue = DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull));
+		model->basis = (uint64) DatumGetInt64(SPI_getbinval(tuple, desc, 3, &isnull));
 		for (int c = 0; c < QUEUE_COLUMNS; c++)
 		{
-			char	   *column = SPI_getvalue(tuple, desc, 3 + c);
+			char	   *value_of = SPI_getvalue(tuple, desc, 4 + c);
 
-			tracked->column[c] = column ? MemoryContextStrdup(context, column) : NULL;
+			*column[c] = value_of ? MemoryContextStrdup(context, value_of) : NULL;
 		}
 	}
 	spi_end();
@@ -191,7 +206,7 @@ is_member(Capture *capture, Oid relid, Oid interactions, bool *fits)
 			"WITH RECURSIVE tree (relid) AS ("
 			" SELECT $1 UNION"
 			" SELECT i.inhparent FROM pg_catalog.pg_inherits i, tree t"
-			" WHERE i.inhrelid OPERATOR(pg_catalog.=) t.relid) "
+			" WHERE i.inhrelid OPERATOR(pg_catalog.=) t.relid AND NOT i.inhdetachpending) "
 			"SELECT relid FROM tree",
 			1, type, value, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not list parents of a table");
@@ -208,17 +223,49 @@ is_member(Capture *capture, Oid relid, Oid interactions, bool *fits)
 	return found;
 }
 
+/* May the owner of a queue see all that is to be put there? */
+static bool
+owner_may_read(const Model *model)
+{
+	Relation	queue = try_relation_open(model->queue, AccessShareLock);
+	Oid			owner;
+
+	if (queue == NULL)
+		return false;
+	owner = queue->rd_rel->relowner;
+	relation_close(queue, AccessShareLock);
+	if (check_enable_rls(model->interactions, owner, true) == RLS_ENABLED)
+		return false;
+	if (pg_class_aclcheck(model->interactions, owner, ACL_SELECT) == ACLCHECK_OK)
+		return true;
+	for (int c = 0; c < QUEUE_COLUMNS; c++)
+	{
+		const char *name = track_column(model, c);
+		AttrNumber	attno = name ? get_attnum(model->interactions, name) : InvalidAttrNumber;
+
+		if (attno != InvalidAttrNumber &&
+			pg_attribute_aclcheck(model->interactions, attno, owner, ACL_SELECT) != ACLCHECK_OK)
+			return false;
+	}
+	return true;
+}
+
 /* Where the columns of a queue are taken from; none if they do not fit. */
 static void
-map_columns(Capture *capture, Relation rel, const Tracked *tracked)
+map_columns(Capture *capture, Relation rel, const Model *model)
 {
 	Oid			relid = RelationGetRelid(rel);
 	int			n = 0;
 
 	capture->columns = 0;
 	capture->last = 0;
-	capture->sign = get_attnum(tracked->queue, "sign");
-	if (capture->sign <= 0 || get_atttype(tracked->queue, capture->sign) != INT2OID)
+	capture->sign = get_attnum(model->queue, "sign");
+	if (capture->sign <= 0 || get_atttype(model->queue, capture->sign) != INT2OID)
+	{
+		capture->sign = InvalidAttrNumber;
+		return;
+	}
+	if (!owner_may_read(model))
 		return;
 	for (int c = 0; c < QUEUE_COLUMNS; c++)
 	{
@@ -226,14 +273,14 @@ map_columns(Capture *capture, Relation rel, const Tracked *tracked)
 		Oid			type;
 		char		align;
 
-		if (tracked->column[c] == NULL)
+		if (track_column(model, c) == NULL)
 			continue;
-		column->from = get_attnum(relid, tracked->column[c]);
-		column->to = get_attnum(tracked->queue, queue_column_name[c]);
+		column->from = get_attnum(relid, track_column(model, c));
+		column->to = get_attnum(model->queue, queue_column_name[c]);
 		if (column->from <= 0 || column->to <= 0)
 			return;
 		type = getBaseType(get_atttype(relid, column->from));
-		if (type != getBaseType(get_atttype(tracked->queue, column->to)) ||
+		if (type != getBaseType(get_atttype(model->queue, column->to)) ||
 			get_attgenerated(relid, column->from) == ATTRIBUTE_GENERATED_VIRTUAL)
 			return;
 		get_typlenbyvalalign(type, &column->length, &column->byval, &align);
@@ -248,7 +295,11 @@ static void
 look_up(Capture *capture, FunctionCallInfo fcinfo, const TriggerData *data)
 {
 	Catalog		catalog = catalog_open(fcinfo);
-	Tracked		tracked;
+	const char *name = data->tg_trigger->tgargs[0];
+	char		event = TRIGGER_FIRED_BY_INSERT(data->tg_event) ? 'I' :
+		TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? 'U' :
+		TRIGGER_FIRED_BY_DELETE(data->tg_event) ? 'D' : 'T';
+	Model		model;
 	uint64		before = changes;
 	bool		fits = true;
 
@@ -257,22 +308,27 @@ look_up(Capture *capture, FunctionCallInfo fcinfo, const TriggerData *data)
 	PushActiveSnapshot(GetLatestSnapshot());
 	capture->valid = false;
 	capture->queue = InvalidOid;
+	capture->columns = 0;
+	capture->mark = false;
 	capture->tables = 0;
-	if (find_tracked(&catalog, data->tg_trigger->tgargs[0], &tracked) &&
-		is_member(capture, RelationGetRelid(data->tg_relation), tracked.interactions, &fits))
+	if (strcmp(data->tg_trigger->tgname, track_trigger_name(name, event)) == 0 &&
+		find_tracked(&catalog, name, &model) &&
+		is_member(capture, RelationGetRelid(data->tg_relation), model.interactions, &fits))
 	{
-		capture->queue = tracked.queue;
-		map_columns(capture, data->tg_relation, &tracked);
-		fits = depend(capture, tracked.queue) && fits;
+		capture->queue = model.queue;
+		map_columns(capture, data->tg_relation, &model);
+		capture->mark = model.basis != 0 && !track_same_tables(&catalog, &model, model.basis);
+		fits = depend(capture, model.queue) && fits;
+		fits = depend(capture, model.interactions) && fits;
 	}
 	/* what changed while it was looked up may not be in it */
 	capture->valid = fits && changes == before;
 	PopActiveSnapshot();
 }
 
-/* What a trigger is to do; NULL if nothing. */
-static const Capture *
-find_capture(FunctionCallInfo fcinfo, const TriggerData *data)
+/* What a trigger is to do; false if nothing. */
+static bool
+find_capture(FunctionCallInfo fcinfo, const TriggerData *data, Capture *found_capture)
 {
 	Capture    *capture;
 	bool		found;
@@ -287,7 +343,9 @@ find_capture(FunctionCallInfo fcinfo, const TriggerData *data)
 	}
 	if (!capture->valid)
 		look_up(capture, fcinfo, data);
-	return OidIsValid(capture->queue) ? capture : NULL;
+	/* a copy: what the owner of a queue has run by it may come here again */
+	*found_capture = *capture;
+	return OidIsValid(capture->queue);
 }
 
 /* --- writing ------------------------------------------------------------- */
@@ -299,8 +357,10 @@ typedef struct Queue
 	Relation	rel;
 	Writer	   *writer;			/* NULL: rows are put there directly */
 	Oid			user;			/* who writes the table, */
-	int			context;		/* and in which security context */
+	int			context;		/* in which security context */
+	int			settings;		/* and above which level of settings */
 	BulkInsertState bulk;		/* or NULL: few rows */
+	MemoryContext memory;		/* for writing a batch */
 	int			n;				/* slots filled */
 	int			made;			/* slots made */
 	TupleTableSlot *slot[BATCH];
@@ -337,30 +397,46 @@ open_queue(Queue *queue, const Capture *capture, int64 rows)
 	}
 	queue->writer = NULL;
 	queue->bulk = NULL;
+	queue->memory = NULL;
 	queue->n = queue->made = 0;
 	if (!is_plain(queue->rel))
 	{
 		GetUserIdAndSecContext(&queue->user, &queue->context);
 		SetUserIdAndSecContext(queue->rel->rd_rel->relowner, queue->context |
 							   SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+		queue->settings = NewGUCNestLevel();
+		(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
 		queue->writer = writer_open(capture->queue, NULL);
 	}
-	else if (rows > BATCH)
-		queue->bulk = GetBulkInsertState();
+	else
+	{
+		queue->memory = AllocSetContextCreate(CurrentMemoryContext, "influence queue",
+											  ALLOCSET_DEFAULT_SIZES);
+		if (rows > BATCH)
+			queue->bulk = GetBulkInsertState();
+	}
 	return true;
 }
 
 static void
 flush(Queue *queue)
 {
+	MemoryContext old;
+
+	if (queue->n == 0)
+		return;
+	old = MemoryContextSwitchTo(queue->memory);
 	if (queue->n == 1)
 		table_tuple_insert(queue->rel, queue->slot[0], GetCurrentCommandId(true), 0, queue->bulk);
-	else if (queue->n > 1)
+	else
 	{
 		CHECK_FOR_INTERRUPTS();
 		table_multi_insert(queue->rel, queue->slot, queue->n, GetCurrentCommandId(true), 0,
 						   queue->bulk);
 	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(queue->memory);
 	for (int i = 0; i < queue->n; i++)
 		ExecClearTuple(queue->slot[i]);
 	queue->n = 0;
@@ -372,6 +448,7 @@ close_queue(Queue *queue)
 	if (queue->writer)
 	{
 		writer_close(queue->writer);
+		AtEOXact_GUC(false, queue->settings);
 		SetUserIdAndSecContext(queue->user, queue->context);
 	}
 	flush(queue);
@@ -379,6 +456,8 @@ close_queue(Queue *queue)
 		ExecDropSingleTupleTableSlot(queue->slot[i]);
 	if (queue->bulk)
 		FreeBulkInsertState(queue->bulk);
+	if (queue->memory)
+		MemoryContextDelete(queue->memory);
 	relation_close(queue->rel, NoLock);
 }
 
@@ -526,7 +605,11 @@ capture_rows(const Capture *capture, const TriggerData *data)
 			put(&queue, 1, new.slot);
 	}
 	if (open)
+	{
+		if (capture->mark)
+			put(&queue, QUEUE_UNKNOWN, NULL);
 		close_queue(&queue);
+	}
 	end_reading(&old);
 	end_reading(&new);
 }
@@ -559,7 +642,7 @@ Datum
 influence_capture(PG_FUNCTION_ARGS)
 {
 	TriggerData *data = (TriggerData *) fcinfo->context;
-	const Capture *capture;
+	Capture		capture;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event) ||
 		!TRIGGER_FIRED_FOR_STATEMENT(data->tg_event) || data->tg_trigger->tgnargs != 1 ||
@@ -571,12 +654,11 @@ influence_capture(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("influence_capture is not called as a trigger of influence_track"),
 				 errhint("Have the triggers made by influence_track.")));
-	capture = find_capture(fcinfo, data);
-	if (capture == NULL)
+	if (!find_capture(fcinfo, data, &capture))
 		return PointerGetDatum(NULL);
-	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) || capture->columns == 0)
-		capture_unknown(capture);
+	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) || capture.columns == 0)
+		capture_unknown(&capture);
 	else
-		capture_rows(capture, data);
+		capture_rows(&capture, data);
 	return PointerGetDatum(NULL);
 }

@@ -15,6 +15,7 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "common/hashfn.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
@@ -36,6 +37,7 @@ typedef struct Sizes
 {
 	uint64		ids;
 	Size		bytes;
+	uint64		sum;			/* of what ids hash to, whatever their order */
 } Sizes;
 
 /* Bytes behind the table that an id of a type needs. */
@@ -77,7 +79,7 @@ read_list(Relation rel, AttrNumber attno, IdType type, ForgottenSet *set, Size *
 											  ALLOCSET_SMALL_SIZES);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	TableScanDesc scan = table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
-	Sizes		sizes = {0, 0};
+	Sizes		sizes = {0, 0, 0};
 
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
@@ -93,6 +95,7 @@ read_list(Relation rel, AttrNumber attno, IdType type, ForgottenSet *set, Size *
 
 			sizes.ids++;
 			sizes.bytes += id_bytes(type, &id);
+			sizes.sum += hash_bytes_uint32_extended((uint32) id.hash, id.hash >> 32);
 			if (set)
 				add(set, &id, offset);
 		}
@@ -124,24 +127,21 @@ forgotten_table(const Model *model)
 }
 
 /*
- * The set of the users who asked a model to forget them, in arena memory; none
- * if nobody did.  Raises an error if somebody did and the caller may not read
- * the list, or it does not exist any more.
+ * Open the list of those who asked a model to forget them, *attno being its
+ * column of ids; NULL if nobody did.  Raises an error if somebody did and the
+ * caller may not read the list, or it does not exist any more.
  */
-ArenaRef
-forgotten_build(Arena *arena, Model *model)
+static Relation
+open_list(const Model *model, AttrNumber *attno)
 {
 	Relation	rel = try_relation_open(model->forgotten, AccessShareLock);
 	Oid			id_type = model_id_type_oid(model->id_type);
-	AttrNumber	attno;
-	Sizes		sizes;
-	ArenaRef	ref = ARENA_NONE;
 
 	tables_check(rel, TABLE_FORGOTTEN);
-	attno = get_attnum(model->forgotten, "user_id");
-	if (attno <= 0 || get_atttype(model->forgotten, attno) != id_type)
+	*attno = get_attnum(model->forgotten, "user_id");
+	if (*attno <= 0 || get_atttype(model->forgotten, *attno) != id_type)
 		ereport(ERROR,
-				(errcode(attno <= 0 ? ERRCODE_UNDEFINED_COLUMN : ERRCODE_DATATYPE_MISMATCH),
+				(errcode(*attno <= 0 ? ERRCODE_UNDEFINED_COLUMN : ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("table \"%s\" has no column \"user_id\" of type %s",
 						RelationGetRelationName(rel), format_type_be(id_type)),
 				 errdetail("It says who is not to have scores."),
@@ -150,13 +150,47 @@ forgotten_build(Arena *arena, Model *model)
 	if (RelationGetNumberOfBlocks(rel) == 0)
 	{
 		relation_close(rel, NoLock);
-		return ARENA_NONE;
+		return NULL;
 	}
 	if (pg_class_aclcheck(model->forgotten, GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
-		pg_attribute_aclcheck(model->forgotten, attno, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+		pg_attribute_aclcheck(model->forgotten, *attno, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, RelationGetRelationName(rel));
 	tables_check_rows(rel);
+	return rel;
+}
 
+/*
+ * A fingerprint of the list that the active snapshot sees, whatever the order
+ * of its rows; 0 if it is empty.  Raises the errors of forgotten_build.
+ */
+uint64
+forgotten_fingerprint(const Model *model)
+{
+	AttrNumber	attno;
+	Relation	rel = open_list(model, &attno);
+	Sizes		sizes;
+
+	if (rel == NULL)
+		return 0;
+	sizes = read_list(rel, attno, model->id_type, NULL, NULL);
+	relation_close(rel, NoLock);
+	return sizes.sum + sizes.ids;
+}
+
+/*
+ * The set of the users who asked a model to forget them, in arena memory; none
+ * if nobody did.  Raises the errors of open_list.
+ */
+ArenaRef
+forgotten_build(Arena *arena, Model *model)
+{
+	AttrNumber	attno;
+	Relation	rel = open_list(model, &attno);
+	Sizes		sizes;
+	ArenaRef	ref = ARENA_NONE;
+
+	if (rel == NULL)
+		return ARENA_NONE;
 	sizes = read_list(rel, attno, model->id_type, NULL, NULL);
 	if (sizes.ids > 0)
 	{

@@ -28,6 +28,7 @@ typedef struct ForgottenSet
 } ForgottenSet;
 
 extern char *forgotten_table(const Model *model);
+extern uint64 forgotten_fingerprint(const Model *model);
 extern ArenaRef forgotten_build(Arena *arena, Model *model);
 
 /* Is an id, with its hash, in the set? */

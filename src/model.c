@@ -269,14 +269,14 @@ model_find(const Catalog *catalog, const char *name, bool lock)
 	model->keep_history = DatumGetIntervalP(fetch(row, 32, context));
 	model->chances = DatumGetObjectId(fetch(row, 33, context));
 	model->queue = DatumGetObjectId(fetch(row, 34, context));
-	model->basis = (uint64) DatumGetInt64(fetch(row, 35, context));
+	model->basis = model->stored_basis = (uint64) DatumGetInt64(fetch(row, 35, context));
 	spi_end();
 	return model;
 }
 
 /*
  * Store what a run leaves with its model: the scale, the number of runs, and
- * what it found the interactions to be.
+ * what it found the interactions to be.  Triggers on them compare that.
  */
 void
 model_store_run(const Catalog *catalog, const Model *model)
@@ -300,6 +300,8 @@ model_store_run(const Catalog *catalog, const Model *model)
 							 " WHERE name OPERATOR(pg_catalog.=) $1", catalog->model_name),
 					5, type, value, nulls);
 	spi_end();
+	if (model->basis != model->stored_basis)
+		CacheInvalidateRelcacheByRelid(catalog->model);
 }
 
 /* Note with a model which table its learned probabilities are in. */

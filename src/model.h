@@ -51,7 +51,8 @@ typedef struct Model
 	double		c;
 	int64		runs;
 	Interval   *keep_history;	/* or NULL: for ever */
-	uint64		basis;			/* see track.h; 0: a full refresh is needed */
+	uint64		basis;			/* see track.c; 0: a full refresh is needed */
+	uint64		stored_basis;	/* the same as it was when this was read */
 	struct Scales *scales;		/* of networks and topics, while it is run */
 
 	/* of variations that are only computed */

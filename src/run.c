@@ -94,6 +94,9 @@ refresh_or_record(const Catalog *catalog, Model *model, bool rescale, Run *run)
 			if (problem)
 				warn_of_gaps(model, problem);
 		}
+		/* what triggers found meanwhile, they did not compare with this basis */
+		if (basis != 0 && !track_same_tables(catalog, model, basis))
+			basis = 0;
 		/* rows of the future are counted later, and in no queue then */
 		model->basis = run->skipped_future > 0 ? 0 : basis;
 		retain_history(model, run->as_of);

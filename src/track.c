@@ -21,7 +21,14 @@
  * rewritten, columns replaced by others, triggers disabled.  Each refresh
  * notes a fingerprint of what the tables were under its snapshot (basis): if
  * it is another one next time, the queue does not tell all, and interactions
- * must be read anew.  It also sees whether all triggers are there.
+ * must be read anew.  It also sees whether all triggers are there.  Catalog
+ * rows enter with the transaction that wrote them (xmin), so that what was
+ * taken away and put back in between is not the same.
+ *
+ * A partition that is new and gone again between two refreshes leaves no trace
+ * in the catalogs, but rows of it may be in the queue.  Therefore a trigger
+ * that finds the tables different from what the last refresh saw says so in
+ * the queue (capture.c).
  *
  * Triggers find their queue by the name of the model, their one argument, so
  * that a dump restores them.  They depend on the queue, lest it be dropped and
@@ -42,14 +49,18 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "parser/parse_func.h"
+#include "pgtime.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
+#include "utils/snapmgr.h"
 
 #include "compat.h"
+#include "forgotten.h"
 #include "source.h"
 #include "tables.h"
 #include "track.h"
@@ -82,6 +93,7 @@ typedef struct Member
 	char		persistence;
 	bool		subscribed;		/* a subscription writes it */
 	bool		complete;		/* has its triggers, all of them enabled */
+	bool		part;			/* of something that has other parts */
 	char	   *state;			/* what is to be the same next time */
 } Member;
 
@@ -117,6 +129,30 @@ trigger_arguments(const Model *model)
 	return PointerGetDatum(bytes);
 }
 
+/*
+ * The name of a model's trigger for an event: 'I', 'U', 'D' or 'T'.  One of
+ * another name captures nothing, lest a change be captured twice.
+ */
+char *
+track_trigger_name(const char *model, char event)
+{
+	for (int i = 0; i < lengthof(trigger); i++)
+		if (trigger[i].event[0] == event)
+			return makeObjectName(model, NULL, trigger[i].suffix);
+	elog(ERROR, "no trigger for event \"%c\"", event);
+}
+
+static Datum
+trigger_names(const Model *model)
+{
+	Datum		name[lengthof(trigger)];
+
+	for (int i = 0; i < lengthof(trigger); i++)
+		name[i] = CStringGetTextDatum(track_trigger_name(model->name, trigger[i].event[0]));
+	return PointerGetDatum(construct_array(name, lengthof(trigger), TEXTOID, -1, false,
+										   TYPALIGN_INT));
+}
+
 static Datum
 column_names(const Model *model)
 {
@@ -130,42 +166,56 @@ column_names(const Model *model)
 }
 
 /*
- * The tables that interactions are in, the one of the model first: as the
- * active snapshot sees them, or with now, as they are now.
+ * The tables that interactions are in, the one of the model first, as the
+ * active snapshot sees them.
  */
 static Member *
-list_members(const Catalog *catalog, const Model *model, bool now, uint64 *n)
+list_members(const Catalog *catalog, const Model *model, uint64 *n)
 {
 	MemoryContext context = CurrentMemoryContext;
-	Oid			type[] = {OIDOID, OIDOID, BYTEAOID, TEXTARRAYOID};
+	Oid			type[] = {OIDOID, OIDOID, BYTEAOID, TEXTARRAYOID, TEXTARRAYOID};
 	Datum		value[] = {
 		ObjectIdGetDatum(model->interactions), ObjectIdGetDatum(capture_function(catalog)),
-		trigger_arguments(model), column_names(model)
+		trigger_arguments(model), column_names(model), trigger_names(model)
 	};
 	Member	   *member;
 
 	spi_begin();
+	/* a partition that is being detached is none already, as for queries */
 	if (SPI_execute_with_args(
 			"WITH RECURSIVE tree (relid) AS ("
 			" SELECT $1 UNION"
 			" SELECT i.inhrelid FROM pg_catalog.pg_inherits i, tree t"
-			" WHERE i.inhparent OPERATOR(pg_catalog.=) t.relid)"
+			" WHERE i.inhparent OPERATOR(pg_catalog.=) t.relid AND NOT i.inhdetachpending)"
 			"SELECT c.oid, c.relkind, c.relpersistence,"
 			" EXISTS (SELECT FROM pg_catalog.pg_subscription_rel s"
 			"  WHERE s.srrelid OPERATOR(pg_catalog.=) c.oid),"
 			" (SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) 4"
 			"  AND pg_catalog.count(DISTINCT g.tgtype) OPERATOR(pg_catalog.=) 4"
-			"  AND pg_catalog.bool_and(g.tgenabled OPERATOR(pg_catalog.=) 'A')"
+			"  AND pg_catalog.bool_and(g.tgenabled OPERATOR(pg_catalog.=) 'A' AND g.tgqual IS NULL"
+			"   AND CAST(g.tgname AS pg_catalog.text) OPERATOR(pg_catalog.=) ANY ($5))"
 			"  FROM pg_catalog.pg_trigger g WHERE g.tgrelid OPERATOR(pg_catalog.=) c.oid"
 			"  AND g.tgfoid OPERATOR(pg_catalog.=) $2 AND g.tgargs OPERATOR(pg_catalog.=) $3),"
+			" c.oid OPERATOR(pg_catalog.=) $1 AND EXISTS (SELECT FROM pg_catalog.pg_inherits i"
+			"  WHERE i.inhrelid OPERATOR(pg_catalog.=) c.oid),"
 			" pg_catalog.concat_ws(' ', c.oid, c.relfilenode,"
-			"  (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', a.attname, a.attnum, a.atttypid), ' '"
+			"  (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', i.inhparent, i.xmin), ' '"
+			"   ORDER BY i.inhseqno) FROM pg_catalog.pg_inherits i"
+			"   WHERE i.inhrelid OPERATOR(pg_catalog.=) c.oid), '/',"
+			"  (SELECT pg_catalog.string_agg(CAST(g.xmin AS pg_catalog.text), ' ' ORDER BY g.tgtype)"
+			"   FROM pg_catalog.pg_trigger g WHERE g.tgrelid OPERATOR(pg_catalog.=) c.oid"
+			"   AND g.tgfoid OPERATOR(pg_catalog.=) $2 AND g.tgargs OPERATOR(pg_catalog.=) $3), '/',"
+			"  (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', a.attname, a.attnum, a.atttypid, a.xmin,"
+			"    (SELECT pg_catalog.string_agg(e.enumlabel, ' ' ORDER BY e.oid)"
+			"     FROM pg_catalog.pg_enum e, pg_catalog.pg_type y"
+			"     WHERE y.oid OPERATOR(pg_catalog.=) a.atttypid"
+			"     AND e.enumtypid OPERATOR(pg_catalog.=) ANY (ARRAY[y.oid, y.typelem, y.typbasetype]))), ' '"
 			"   ORDER BY a.attnum) FROM pg_catalog.pg_attribute a"
 			"   WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid"
 			"   AND CAST(a.attname AS pg_catalog.text) OPERATOR(pg_catalog.=) ANY ($4)))"
 			" FROM tree t, pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) t.relid"
 			" ORDER BY c.oid OPERATOR(pg_catalog.<>) $1, c.oid",
-			4, type, value, NULL, !now, 0) != SPI_OK_SELECT)
+			5, type, value, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not list tables of interactions");
 	*n = SPI_processed;
 	member = MemoryContextAllocZero(context, (*n + 1) * sizeof(Member));
@@ -180,52 +230,149 @@ list_members(const Catalog *catalog, const Model *model, bool now, uint64 *n)
 		member[i].persistence = DatumGetChar(SPI_getbinval(tuple, desc, 3, &isnull));
 		member[i].subscribed = DatumGetBool(SPI_getbinval(tuple, desc, 4, &isnull));
 		member[i].complete = DatumGetBool(SPI_getbinval(tuple, desc, 5, &isnull));
-		member[i].state = MemoryContextStrdup(context, SPI_getvalue(tuple, desc, 6));
+		member[i].part = DatumGetBool(SPI_getbinval(tuple, desc, 6, &isnull));
+		member[i].state = MemoryContextStrdup(context, SPI_getvalue(tuple, desc, 7));
 	}
 	spi_end();
+	return member;
+}
+
+/* The same as they are now, whatever the transaction's snapshot. */
+static Member *
+list_members_now(const Catalog *catalog, const Model *model, uint64 *n)
+{
+	Member	   *member;
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	member = list_members(catalog, model, n);
+	PopActiveSnapshot();
 	return member;
 }
 
 /* --- what the queue can be relied on for --------------------------------- */
 
 /*
- * A fingerprint of the tables that the active snapshot sees interactions in:
- * as long as it is the same from one refresh to another, the queue tells all
- * that changed between them.  0 if some changes are not captured; *problem
- * then says why, if the user can do something about it.
+ * A basis has two halves: a fingerprint of the tables that interactions are
+ * in, which triggers compare too, and one of what else counts.
  */
-uint64
-track_basis(const Catalog *catalog, const Model *model, char **problem)
+static uint64
+make_basis(uint32 tables, uint32 rest)
+{
+	uint64		basis = (uint64) tables << 32 | rest;
+
+	return Max(basis, 1);
+}
+
+/* The fingerprint of tables. */
+static uint32
+tables_fingerprint(const Member *member, uint64 n)
 {
 	StringInfoData state;
+
+	initStringInfo(&state);
+	for (uint64 i = 0; i < n; i++)
+		appendStringInfo(&state, "%s\n", member[i].state);
+	return hash_bytes((unsigned char *) state.data, state.len);
+}
+
+/* Are the tables now those of a basis? */
+bool
+track_same_tables(const Catalog *catalog, const Model *model, uint64 basis)
+{
+	uint64		n;
+	Member	   *member = list_members_now(catalog, model, &n);
+
+	return tables_fingerprint(member, n) == (uint32) (basis >> 32);
+}
+
+/*
+ * A fingerprint of what else must stay the same: the queue itself, who left,
+ * and where a time of day without a zone is read, the time zone.  Sets
+ * *problem if the queue cannot be relied on.
+ */
+static uint32
+rest_fingerprint(Model *model, char **problem)
+{
+	Relation	queue = relation_open(model->queue, AccessShareLock);
+	uint64		rest[4] = {
+		model->queue, queue->rd_rel->relfilenode, forgotten_fingerprint(model), 0
+	};
+
+	if (queue->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+		*problem = psprintf("Table \"%s\" is not logged.", RelationGetRelationName(queue));
+	relation_close(queue, AccessShareLock);
+	if (model->at)
+	{
+		AttrNumber	attno = get_attnum(model->interactions, model->at);
+		Oid			type = attno == InvalidAttrNumber ? InvalidOid :
+			getBaseType(get_atttype(model->interactions, attno));
+
+		if (type == DATEOID || type == TIMESTAMPOID)
+		{
+			const char *zone = pg_get_timezone_name(session_timezone);
+
+			rest[3] = hash_bytes((const unsigned char *) zone, strlen(zone));
+		}
+	}
+	return hash_bytes((unsigned char *) rest, sizeof(rest));
+}
+
+/*
+ * Does this transaction hold a lock on a table that changing its definition
+ * takes?  Then its snapshot may not see what was in the table by then.
+ */
+static bool
+was_redefined(Oid relid)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	bool		locked;
+
+	if (rel == NULL)
+		return true;
+	locked = CheckRelationLockedByMe(rel, ShareRowExclusiveLock, true);
+	relation_close(rel, NoLock);
+	return locked;
+}
+
+/*
+ * A fingerprint of what the active snapshot sees that a queue depends on: as
+ * long as it is the same from one refresh to another, the queue tells all that
+ * changed between them.  0 if some changes are not captured; *problem then
+ * says why, if the user can do something about it.
+ */
+uint64
+track_basis(const Catalog *catalog, Model *model, char **problem)
+{
 	Member	   *member;
 	uint64		n;
-	uint64		basis;
+	uint32		rest;
 
 	*problem = NULL;
 	/* rows that a refresh does not see are captured all the same */
 	if (check_enable_rls(model->interactions, InvalidOid, true) == RLS_ENABLED)
 		return 0;
-	member = list_members(catalog, model, false, &n);
-	initStringInfo(&state);
-	for (uint64 i = 0; i < n; i++)
+	member = list_members(catalog, model, &n);
+	for (uint64 i = 0; i < n && *problem == NULL; i++)
 	{
 		char	   *name = get_rel_name(member[i].relid);
 
 		if (name == NULL)		/* dropped since */
 			return 0;
+		/* with a snapshot from before it was */
+		if (IsolationUsesXactSnapshot() && was_redefined(member[i].relid))
+			return 0;
 		if (member[i].persistence != RELPERSISTENCE_PERMANENT)
 			*problem = psprintf("Table \"%s\" is not logged.", name);
 		else if (member[i].subscribed)
 			*problem = psprintf("A subscription writes table \"%s\".", name);
+		else if (member[i].part)
+			*problem = psprintf("Table \"%s\" is a part of another one, and may be changed through it.", name);
 		else if (!member[i].complete)
 			*problem = psprintf("Table \"%s\" does not have all triggers, or not all are enabled.", name);
-		if (*problem)
-			return 0;
-		appendStringInfo(&state, "%s\n", member[i].state);
 	}
-	basis = hash_bytes_extended((unsigned char *) state.data, state.len, 0);
-	return n == 0 ? 0 : Max(basis, 1);
+	rest = rest_fingerprint(model, problem);
+	return n == 0 || *problem ? 0 : make_basis(tables_fingerprint(member, n), rest);
 }
 
 /* --- defining ------------------------------------------------------------ */
@@ -282,6 +429,9 @@ check_member(const Model *model, const Member *member)
 	if (member->persistence == RELPERSISTENCE_UNLOGGED)
 		report_untrackable(name, "It is not logged: a crash would empty it, and nothing would tell.",
 						   "ALTER TABLE ... SET LOGGED, or refresh without tracking.");
+	if (member->part)
+		report_untrackable(name, "It is a part of another table: what changes it through that fires no trigger here.",
+						   "Create the model on the other table, or refresh without tracking.");
 	if (member->subscribed)
 		report_untrackable(name, "A subscription writes it, which fires no triggers for statements.",
 						   "Track changes where the table is published, or refresh without tracking.");
@@ -299,7 +449,10 @@ check_member(const Model *model, const Member *member)
 		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(member->kind), name);
 }
 
-/* The columns of a queue: those that the model has, of the same types. */
+/*
+ * The columns of a queue: those that the model has, of the same types but for
+ * lengths and the like, which may come to be greater.
+ */
 static char *
 queue_columns(const Model *model)
 {
@@ -311,16 +464,11 @@ queue_columns(const Model *model)
 	{
 		const char *name = track_column(model, c);
 		AttrNumber	attno = name ? get_attnum(model->interactions, name) : InvalidAttrNumber;
-		Oid			type;
-		int32		typmod;
-		Oid			collation;
 
 		if (attno == InvalidAttrNumber)
 			continue;
-		get_atttypetypmodcoll(model->interactions, attno, &type, &typmod, &collation);
-		type = getBaseTypeAndTypmod(type, &typmod);
 		appendStringInfo(&columns, ", %s %s", quote_identifier(queue_column_name[c]),
-						 format_type_with_typemod(type, typmod));
+						 format_type_with_typemod(getBaseType(get_atttype(model->interactions, attno)), -1));
 	}
 	return columns.data;
 }
@@ -379,7 +527,7 @@ create_triggers(const Catalog *catalog, const Model *model, Oid relid)
 	ObjectAddressSet(queue, RelationRelationId, model->queue);
 	for (int i = 0; i < lengthof(trigger); i++)
 	{
-		char	   *name = makeObjectName(model->name, NULL, trigger[i].suffix);
+		char	   *name = track_trigger_name(model->name, trigger[i].event[0]);
 		ObjectAddress created;
 
 		execute(psprintf("CREATE TRIGGER %s AFTER %s ON %s%s FOR EACH STATEMENT"
@@ -426,7 +574,7 @@ track_begin(const Catalog *catalog, Model *model)
 	Member	   *member;
 
 	relation_close(source_open(model), NoLock);
-	member = list_members(catalog, model, true, &n);
+	member = list_members_now(catalog, model, &n);
 	for (uint64 i = 0; i < n; i++)
 		check_member(model, &member[i]);
 	if (!OidIsValid(model->queue))

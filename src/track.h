@@ -30,6 +30,8 @@ extern const char *const queue_column_name[QUEUE_COLUMNS];
 extern const char *track_column(const Model *model, QueueColumn column);
 extern void track_adapt(const Catalog *catalog, const Model *before, Model *model);
 extern void track_end(const Catalog *catalog, Model *model);
-extern uint64 track_basis(const Catalog *catalog, const Model *model, char **problem);
+extern uint64 track_basis(const Catalog *catalog, Model *model, char **problem);
+extern bool track_same_tables(const Catalog *catalog, const Model *model, uint64 basis);
+extern char *track_trigger_name(const char *model, char event);
 
 #endif

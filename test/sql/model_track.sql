@@ -254,6 +254,38 @@ SELECT influence_track();
 SELECT unnoticed('CREATE TRIGGER twice AFTER INSERT ON log REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION influence_capture(m)');
 SELECT influence_track();
 SELECT count(*) FROM pg_trigger WHERE tgrelid = 'log'::regclass;
+-- put back as it was, after something was done
+SELECT unnoticed('ALTER TABLE log DISABLE TRIGGER m_queue_insert', 'INSERT INTO log (source, target) VALUES (4, 9)', 'ALTER TABLE log ENABLE ALWAYS TRIGGER m_queue_insert');
+SELECT unnoticed('ALTER TABLE log RENAME source TO third', 'ALTER TABLE log RENAME target TO source', 'ALTER TABLE log RENAME third TO target', 'INSERT INTO log (source, target) VALUES (4, 9)',
+	'ALTER TABLE log RENAME source TO third', 'ALTER TABLE log RENAME target TO source', 'ALTER TABLE log RENAME third TO target');
+SELECT unnoticed('DROP TRIGGER m_queue_insert ON log', $$CREATE TRIGGER m_queue_insert AFTER INSERT ON log REFERENCING NEW TABLE AS new FOR EACH STATEMENT WHEN (false) EXECUTE FUNCTION influence_capture(m)$$,
+	'ALTER TABLE log ENABLE ALWAYS TRIGGER m_queue_insert');
+SELECT influence_track();
+-- a second trigger captures nothing a second time
+SELECT influence_refresh('m') IS NOT NULL;
+CREATE TRIGGER twice AFTER INSERT ON log REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION influence_capture('m');
+INSERT INTO log (source, target) VALUES (4, 9);
+SELECT sign, count(*) FROM m_queue GROUP BY 1 ORDER BY 1;
+DROP TRIGGER twice ON log;
+-- who left, by statements on the list
+SELECT unnoticed('INSERT INTO m_leavers VALUES (4)');
+SELECT unnoticed('UPDATE m_leavers SET user_id = 5');
+SELECT unnoticed('INSERT INTO m_leavers VALUES (6), (-1)');
+SELECT unnoticed('UPDATE m_leavers SET at = now() WHERE user_id = 5', 'DELETE FROM m_leavers WHERE user_id = 6', 'INSERT INTO m_leavers VALUES (6)');
+SELECT unnoticed('DELETE FROM m_leavers');
+-- what is done to the queue
+SELECT unnoticed('TRUNCATE m_queue');
+SELECT unnoticed('ALTER TABLE m_queue SET UNLOGGED');
+SELECT unnoticed('ALTER TABLE m_queue SET LOGGED');
+SELECT unnoticed('SELECT 1');
+-- tracked under a snapshot that is older
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT influence_untrack();
+SELECT influence_track();
+SELECT influence_refresh('m') IS NOT NULL;
+COMMIT;
+SELECT basis IS NULL AS must_be_full FROM influence_model;
+SELECT unnoticed('SELECT 1');
 SELECT unnoticed('ALTER TABLE log SET UNLOGGED');
 SELECT error_of('SELECT influence_track()');
 ALTER TABLE log SET LOGGED;
@@ -292,13 +324,28 @@ DELETE FROM rich WHERE network = 1;
 SELECT sign, source, target, weight, at, kind, network, left(topic::text, 20), cardinality(topic) FROM :queue ORDER BY weight, sign DESC, cardinality(topic);
 SELECT interactions, skipped_null FROM influence_refresh('My "model''s" \ name', as_of => '2024-04-01');
 SELECT count(*) FROM :queue;
+-- columns that are cast: what they are cast to stays the same
+CREATE TABLE basis_2 AS SELECT basis, 0 AS n FROM influence_model WHERE name LIKE 'My%';
+CREATE FUNCTION refreshed() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM influence_refresh('My "model''s" \ name', as_of => '2024-04-01');
+	RETURN (SELECT CASE WHEN m.basis = (SELECT b.basis FROM basis_2 b) THEN 'the same' WHEN m.basis IS NULL THEN 'unknown' ELSE 'another' END FROM influence_model m WHERE name LIKE 'My%');
+END
+$$;
+SELECT refreshed();
+SET timezone = 'Asia/Tokyo';
+SELECT refreshed();
+RESET timezone;
+SELECT refreshed();
+ALTER TYPE mood RENAME VALUE 'sad' TO 'angry';
+SELECT refreshed();
 SELECT influence_drop_model('My "model''s" \ name');
 SELECT count(*) FROM pg_trigger WHERE tgrelid = 'rich'::regclass;
 SELECT count(*) FROM pg_depend WHERE classid = 'pg_trigger'::regclass AND refclassid = 'pg_class'::regclass AND refobjsubid = 0 AND deptype = 'n' AND NOT EXISTS (SELECT FROM pg_class WHERE oid = refobjid);
 
 -- A queue that its owner has given indexes, triggers and more.
 CREATE TABLE noticed (what text, who name);
-CREATE FUNCTION notice() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO noticed VALUES (NEW.sign::text, current_user); RETURN NEW; END $$;
+CREATE FUNCTION notice() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO model_track.noticed VALUES (NEW.sign::text, current_user); RETURN NEW; END $$;
 ALTER TABLE m_queue ADD number serial, ADD made timestamptz DEFAULT now(), ADD twice int GENERATED ALWAYS AS (sign * 2) STORED;
 CREATE INDEX m_queue_source ON m_queue (source);
 CREATE TRIGGER notice BEFORE INSERT ON m_queue FOR EACH ROW EXECUTE FUNCTION notice();
