@@ -224,6 +224,7 @@ influence_failure_main(Datum handle)
 	ResourceOwner owner;
 	dsm_segment *seg;
 	Failure		failure;
+	Oid			model;
 
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
@@ -245,6 +246,13 @@ influence_failure_main(Datum handle)
 	SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_OVERRIDE);
 	StartTransactionCommand();
 	pgstat_report_activity(STATE_RUNNING, "recording a failed refresh");
+	/*
+	 * First what the statements come to second: DROP EXTENSION locks tables in
+	 * this order.
+	 */
+	model = get_relname_relid("influence_model", failure.schema);
+	if (OidIsValid(model))
+		LockRelationOid(model, AccessShareLock);
 	lock_failures(failure.scores);
 	/* a model that is new is there when its transaction commits, if it does */
 	if (OidIsValid(get_relname_relid("influence_failure", failure.schema)))
