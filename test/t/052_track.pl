@@ -243,7 +243,7 @@ command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/dump.sql",
 is($node->safe_psql('copy', difference_sql($_)), '0', "$_: all is told of in the copy") for qw(m p);
 $node->safe_psql('copy', "INSERT INTO log (source, target, kind) VALUES (7, 8, 'new'); INSERT INTO parts_2 (id, source, target, kind) VALUES (1, 70, 8, 'new'); UPDATE parts SET source = 10 WHERE kind = 'new'");
 is($node->safe_psql('copy', difference_sql($_)), '0', "$_: and of what is done there") for qw(m p);
-is($node->safe_psql('copy', "SELECT sign, source, target, kind FROM m_queue ORDER BY source"), "1|5|6|dumped\n1|7|8|new", 'once');
+is($node->safe_psql('copy', "SELECT sign, source, target, kind FROM m_queue ORDER BY source"), "1|5|6|dumped\n1|7|8|new\n0|||", 'once, and that the tables are not those of the last refresh');
 is($node->safe_psql('copy', "SELECT tgenabled, count(*) FROM pg_trigger WHERE tgfoid = 'influence_capture'::regproc GROUP BY 1"), 'A|16', 'triggers fire always');
 $node->safe_psql('copy', "SELECT influence_refresh('m')");
 is($node->safe_psql('copy', "SELECT (SELECT count(*) FROM m_queue), basis IS NOT NULL FROM influence_model WHERE name = 'm'"), '0|t', 'a refresh of the copy takes it');
