@@ -17,6 +17,15 @@
  *	varint		in the latter case the number of parts; and of each part
  *	varint		its label, if labels are kept,
  *	varint or double	its x, if weighted, or if it is not 1.
+ *
+ * The changes of a partition, in a row's data, by row, source and label
+ * ascending; of each
+ *
+ *	varint		its row - that of the one before, or 0,
+ *	varint		the slot of the source - that of the one before, if that is of
+ *				the same row, or 0,
+ *	varint		its label, if labels are kept,
+ *	varint or double	what its x is now instead; 0 if there is no such part.
  */
 #include "postgres.h"
 
@@ -282,6 +291,19 @@ publish_voices(GraphTable *table, const Blocks *blocks, uint32 p, const double *
 	put_row(table, "voices", no_facet, p, 0, voice, n * sizeof(double));
 }
 
+/* What is published of the nodes of a partition. */
+static void
+publish_scores(GraphTable *table, const Blocks *blocks, uint32 p, const Results *results,
+			   KeptScore *score)
+{
+	uint32		base = blocks->shared->base[p];
+	uint32		n = blocks->shared->base[p + 1] - base;
+
+	for (uint32 i = 0; i < n; i++)
+		score[i] = (KeptScore) {results->score[base + i], results->percentile[base + i]};
+	put_row(table, "scores", no_facet, p, 0, score, n * sizeof(KeptScore));
+}
+
 /* What was encoded of a partition. */
 static void
 publish_edges(GraphTable *table, Keeper *keeper, uint32 p)
@@ -410,7 +432,8 @@ keep_forget(const Model *model, int64 run)
  */
 void
 keep_publish(Keeper *keeper, const Model *model, Ids *ids, const Blocks *blocks,
-			 Labels *labels, const double *share, const MixtureUnits *units, int64 run)
+			 Labels *labels, const double *share, const Results *results, int64 run,
+			 TimestampTz as_of)
 {
 	GraphTable	table = {0};
 	KeptHead	head = {
@@ -419,17 +442,24 @@ keep_publish(Keeper *keeper, const Model *model, Ids *ids, const Blocks *blocks,
 		.weighted = keeper->edges->weighted,
 		.labelled = keeper->edges->labelled,
 		.logarithmic = blocks->shared->logarithmic,
+		.base = run,
+		.as_of = as_of,
+		.landmark = as_of,
+		.published = as_of,
+		.scale = 1,
+		.units = results->units,
+		.users = blocks->shared->nodes,
 		.nodes = blocks->shared->nodes,
-		.labels = labels ? labels->shared->labels : 0
+		.labels = labels ? labels->shared->labels : 0,
+		.base_labels = labels ? labels->shared->labels : 0
 	};
 	uint32		most = 0;
 	Size		size;
 	void	   *scratch;
 
-	head.units = *units;
 	for (int p = 0; p < ID_PARTITIONS; p++)
 	{
-		head.count[p] = blocks->shared->base[p + 1] - blocks->shared->base[p];
+		head.count[p] = head.base_count[p] = blocks->shared->base[p + 1] - blocks->shared->base[p];
 		most = Max(most, head.count[p]);
 	}
 	size = most * sizeof(double);
@@ -450,6 +480,7 @@ keep_publish(Keeper *keeper, const Model *model, Ids *ids, const Blocks *blocks,
 			continue;
 		publish_ids(&table, model, ids, blocks, p, scratch);
 		publish_voices(&table, blocks, p, share, scratch);
+		publish_scores(&table, blocks, p, results, scratch);
 		publish_edges(&table, keeper, p);
 	}
 	if (labels)

@@ -10,8 +10,10 @@
  *			another partition is nobody's: who was there is forgotten
  *	voices	what a user gives for each unit of pair weight: N rank / activity,
  *			a double for each node; a row for each partition
+ *	scores	KeptScore of each node, what is published; a row for each partition
  *	edges	parts of pairs by target, see keep.c; rows of about KEPT_ROW bytes
- *	labels	what label numbers mean (labels.h), with all topics that count
+ *	labels	what label numbers mean (labels.h), with all topics that count;
+ *			"first" is the number of the first one in a row
  *	network, topic
  *			voices in a facet: MixtureUnits in the first row; in each of the rest
  *			KeptVoice of users who have one, ascending by number
@@ -20,18 +22,40 @@
  * partitions; edges name the source by its slot (csr_slot, with ID_PARTITIONS
  * lanes).
  *
+ * A refresh that reads everything leaves all of that.  An incremental one says
+ * only what is different from the graph of an earlier run, its base, whose
+ * rows stay in the table for as long as they are needed.  Such a graph has the
+ * head, voices, scores, networks and topics as above, and
+ *
+ *	ids		those of nodes that the base does not have, which follow its own: a
+ *			row for each partition that has any, "first" being the row of the
+ *			first one
+ *	changes	parts that are not what they are in the base, see keep.c; a row for
+ *			each partition that has any
+ *	labels	those that the base does not have, which follow its own
+ *
+ * A node that neither reacts to anybody nor is reacted to takes no part: it is
+ * there because somebody was, and counts nowhere.
+ *
  * The influence of v is the sum, over the people u who reacted to v, of
  *
  *		(units.rank * voice(u) + units.response) * pair weight(u, v) + units.person
+ *
+ * The x of a part is as of the head's landmark, which is that of the base; as
+ * of the run it is head.scale times that (forward decay: Cormode, Shkapenyuk,
+ * Srivastava and Xu 2009).
  */
 #ifndef INFLUENCE_KEEP_H
 #define INFLUENCE_KEEP_H
 
+#include "datatype/timestamp.h"
+
 #include "blocks.h"
 #include "facets.h"
 #include "model.h"
+#include "publish.h"
 
-#define KEPT_MAGIC	0x696e6631	/* also tells the order of bytes */
+#define KEPT_MAGIC	0x696e6632	/* also tells the order of bytes */
 
 typedef struct KeptHead
 {
@@ -40,10 +64,19 @@ typedef struct KeptHead
 	uint8		weighted;		/* 1: x is a double, 0: it is a count */
 	uint8		labelled;		/* 0 or 1, like the next */
 	uint8		logarithmic;
+	int64		base;			/* run; the graph's own: it is told in full */
+	TimestampTz as_of;
+	TimestampTz landmark;
+	TimestampTz published;		/* as of when all scores were last published */
+	double		scale;			/* 2 ^ -((as_of - landmark) / half life) */
+	uint64		hierarchy;		/* fingerprint of how topics are part of others */
+	MixtureUnits units;
+	uint32		users;			/* nodes that take part */
 	uint32		nodes;
 	uint32		labels;
-	MixtureUnits units;
+	uint32		base_labels;	/* of them, the base's */
 	uint32		count[ID_PARTITIONS];	/* nodes */
+	uint32		base_count[ID_PARTITIONS];	/* of them, the base's */
 } KeptHead;
 
 typedef struct KeptVoice
@@ -52,6 +85,13 @@ typedef struct KeptVoice
 	uint32		zero;
 	double		voice;
 } KeptVoice;
+
+/* Both 0 where nothing is published. */
+typedef struct KeptScore
+{
+	float		score;
+	float		percentile;
+} KeptScore;
 
 /* Rows are cut when they reach so many bytes. */
 #define KEPT_ROW	65536
@@ -71,6 +111,7 @@ extern Keeper *keep_attach(KeepShared *shared, Edges *edges, Arena *arena);
 extern void keep_block(Keeper *keeper, uint32 partition, uint32 nrows, const Part *part, uint64 n);
 extern void keep_forget(const Model *model, int64 run);
 extern void keep_publish(Keeper *keeper, const Model *model, Ids *ids, const Blocks *blocks,
-						 Labels *labels, const double *share, const MixtureUnits *units, int64 run);
+						 Labels *labels, const double *share, const Results *results,
+						 int64 run, TimestampTz as_of);
 
 #endif

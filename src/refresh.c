@@ -384,7 +384,7 @@ publish_run(Refresh *r, const Model *model, const Results *results, Run *run)
 		keep_forget(model, run->run);
 	if (r->keeper)
 		keep_publish(r->keeper, model, r->ids, r->blocks, r->labels,
-					 r->problem.share[run->iterations % 2], &results->units, run->run);
+					 r->problem.share[run->iterations % 2], results, run->run, run->as_of);
 }
 
 /* What is to be done. */
