@@ -1,11 +1,16 @@
 /*
  * kept.c
- *	  The graph that a refresh left with its model: reading it.
+ *	  The graph that a refresh left with its model: opening it, and reading who
+ *	  is in it, what they give, and what labels say.
  *
  * Rows of the model's table of graphs are fetched as they are needed, by
  * queries with the rights of the caller and under the active snapshot, and
  * stay in the memory context in which the graph was opened.  What they hold
  * may be damaged or made up: everything is checked before it is believed.
+ *
+ * Of a graph that is told by its differences from that of another run, its
+ * base, ids and labels are those of the base followed by its own; kept_edges.c
+ * reads the pairs.
  */
 #include "postgres.h"
 
@@ -21,37 +26,13 @@
 
 #include "compat.h"
 #include "kept.h"
+#include "kept_data.h"
 #include "scales.h"
 #include "tables.h"
-#include "varint.h"
 
-/* A row of the table: what it holds. */
-typedef struct Data
-{
-	const uint8 *bytes;
-	Size		length;
-	uint32		first;
-} Data;
-
-struct Kept
-{
-	Model	   *model;
-	MemoryContext context;
-	const char *table;			/* qualified and quoted */
-	int64		run;
-	KeptHead	head;
-	uint32		base[ID_PARTITIONS + 1];
-	Data		ids[ID_PARTITIONS]; /* bytes NULL: not fetched yet */
-	uint32	   *text[ID_PARTITIONS];	/* where each id starts, if text */
-	const double *voice[ID_PARTITIONS];
-	uint32		labels_read;	/* all labels, once one is asked for */
-	LabelText  *label;
-	Part	   *part;			/* of a pair */
-	int			part_room;
-};
-
-static void
-report_damaged(const Kept *kept, const char *section)
+/* Raise the error that a section is not as refreshes write it. */
+void
+kept_report_damaged(const Kept *kept, const char *section)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
@@ -61,25 +42,18 @@ report_damaged(const Kept *kept, const char *section)
 			 errhint("Refresh the model.")));
 }
 
-/* The same for those who read what is in the rows. */
-void
-kept_report_damaged(const Kept *kept, const char *section)
-{
-	report_damaged(kept, section);
-}
-
 /*
- * Fetch rows of a section in the order of "first", at most so many of them;
- * last says that the last one that starts at or before first is wanted.
- * Returns how many there are, in the graph's memory context.
+ * Fetch rows of a section of a run: all in the order of "first", or if last,
+ * the last one that starts at or before first.  Returns how many there are, in
+ * the graph's memory context.
  */
 static int
-fetch(Kept *kept, const char *section, LabelName facet, uint32 partition, uint32 first,
-	  bool last, Data **data)
+fetch(Kept *kept, int64 run, const char *section, LabelName facet, uint32 partition,
+	  uint32 first, bool last, KeptData **data)
 {
 	Oid			type[] = {INT8OID, TEXTOID, TEXTOID, INT4OID, INT4OID};
 	Datum		value[] = {
-		Int64GetDatum(kept->run), CStringGetTextDatum(section),
+		Int64GetDatum(run), CStringGetTextDatum(section),
 		PointerGetDatum(cstring_to_text_with_len(facet.bytes, facet.length)),
 		Int32GetDatum((int32) partition), Int32GetDatum((int32) first)
 	};
@@ -97,7 +71,7 @@ fetch(Kept *kept, const char *section, LabelName facet, uint32 partition, uint32
 	if (SPI_execute_with_args(query, last ? 5 : 4, type, value, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read graph");
 	n = (int) SPI_processed;
-	*data = MemoryContextAlloc(kept->context, (n + 1) * sizeof(Data));
+	*data = MemoryContextAlloc(kept->context, (n + 1) * sizeof(KeptData));
 	for (int i = 0; i < n; i++)
 	{
 		TupleDesc	desc = SPI_tuptable->tupdesc;
@@ -107,7 +81,7 @@ fetch(Kept *kept, const char *section, LabelName facet, uint32 partition, uint32
 		bytea	   *bytes;
 
 		if (isnull)
-			report_damaged(kept, section);
+			kept_report_damaged(kept, section);
 		bytes = DatumGetByteaPCopy(datum);
 		MemoryContextSwitchTo(old);
 		(*data)[i].bytes = (uint8 *) VARDATA(bytes);
@@ -115,12 +89,57 @@ fetch(Kept *kept, const char *section, LabelName facet, uint32 partition, uint32
 		(*data)[i].first = (uint32) DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i], desc, 2, &isnull));
 	}
 	spi_end();
+	pfree(query);
 	return n;
 }
 
-static const LabelName no_facet = {"", 0};
+/* Fetch all rows of a section of a run, in the order of "first". */
+int
+kept_fetch(Kept *kept, int64 run, const char *section, LabelName facet, uint32 partition,
+		   KeptData **data)
+{
+	return fetch(kept, run, section, facet, partition, 0, false, data);
+}
 
-/* The last run before a run whose graph a table has; 0 if there is none. */
+/* Fetch the last row that starts at or before first; returns 0 if none does. */
+int
+kept_fetch_last(Kept *kept, int64 run, const char *section, uint32 partition, uint32 first,
+				KeptData **data)
+{
+	return fetch(kept, run, section, kept_no_facet, partition, first, true, data);
+}
+
+/* Free what a row holds. */
+void
+kept_data_free(KeptData *data)
+{
+	pfree((char *) data->bytes - VARHDRSZ);
+	data->bytes = NULL;
+}
+
+/*
+ * Fetch a section of a partition that is one row, which starts at first, of so
+ * many bytes (SIZE_MAX: any number).
+ */
+static KeptData
+fetch_one(Kept *kept, int64 run, const char *section, uint32 partition, uint32 first,
+		  Size length)
+{
+	KeptData   *data;
+	KeptData	one;
+
+	if (fetch(kept, run, section, kept_no_facet, partition, 0, false, &data) != 1 ||
+		data->first != first || (length != SIZE_MAX && data->length != length))
+		kept_report_damaged(kept, section);
+	one = *data;
+	pfree(data);
+	return one;
+}
+
+/*
+ * The last run before a run whose graph is kept; 0 if there is none.  One that
+ * is there only for others that are based on it has no head.
+ */
 static int64
 last_run(const char *table, int64 before)
 {
@@ -130,6 +149,7 @@ last_run(const char *table, int64 before)
 
 	spi_begin();
 	if (SPI_execute_with_args(psprintf("SELECT CAST(run AS pg_catalog.int8) FROM %s WHERE run OPERATOR(pg_catalog.<) $1"
+									   " AND section OPERATOR(pg_catalog.=) 'head'"
 									   " ORDER BY run DESC LIMIT 1", table),
 							  1, type, value, NULL, true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read graph");
@@ -153,6 +173,38 @@ valid_units(const MixtureUnits *units)
 }
 
 /*
+ * Is a head such as refreshes of a model write?  Also sets the numbers of the
+ * first nodes of the partitions.
+ */
+static bool
+valid_head(const Model *model, int64 run, const KeptHead *head, uint32 *number)
+{
+	uint64		nodes = 0;
+
+	if (head->magic != KEPT_MAGIC || head->id_type != model->id_type ||
+		head->weighted > 1 || head->labelled > 1 || head->logarithmic > 1 ||
+		head->base < 1 || head->base > run || head->landmark > head->as_of ||
+		!(head->scale > 0 && head->scale <= 1) || !valid_units(&head->units) ||
+		head->base_labels > head->labels || head->users > head->nodes)
+		return false;
+	/* one that is told in full is its own base */
+	if (head->base == run && (head->scale != 1 || head->base_labels != head->labels))
+		return false;
+	for (int p = 0; p < ID_PARTITIONS; p++)
+	{
+		if (head->base_count[p] > head->count[p] ||
+			(head->base == run && head->base_count[p] != head->count[p]))
+			return false;
+		number[p] = (uint32) nodes;
+		nodes += head->count[p];
+		if (nodes >= NO_NODE)
+			return false;
+	}
+	number[ID_PARTITIONS] = (uint32) nodes;
+	return nodes == head->nodes;
+}
+
+/*
  * Open the graph of a run of a model; 0 is the last one, and what is opened
  * goes with the current memory context.  Raises an error if there is no such
  * graph or the caller may not read it.
@@ -162,8 +214,7 @@ kept_open(Model *model, int64 run)
 {
 	Kept	   *kept = palloc0(sizeof(Kept));
 	Relation	rel = OidIsValid(model->graph) ? try_relation_open(model->graph, AccessShareLock) : NULL;
-	Data	   *data;
-	uint64		nodes = 0;
+	KeptData   *data;
 
 	tables_check(rel, TABLE_GRAPH);
 	kept->table = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
@@ -174,7 +225,7 @@ kept_open(Model *model, int64 run)
 	kept->run = run;
 	if (run == 0)
 		kept->run = last_run(kept->table, PG_INT64_MAX);
-	if (kept->run == 0 || fetch(kept, "head", no_facet, 0, 0, false, &data) != 1)
+	if (kept->run == 0 || kept_fetch(kept, kept->run, "head", kept_no_facet, 0, &data) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 kept->run == 0 ? errmsg("no graph of model \"%s\" is kept", model->name) :
@@ -185,22 +236,10 @@ kept_open(Model *model, int64 run)
 				 errhint("The graphs of the last %d runs are kept: see keep_graphs of influence_alter_model.",
 						 model->keep_graphs)));
 	if (data->length != sizeof(KeptHead))
-		report_damaged(kept, "head");
+		kept_report_damaged(kept, "head");
 	memcpy(&kept->head, data->bytes, sizeof(KeptHead));
-	if (kept->head.magic != KEPT_MAGIC || kept->head.id_type != model->id_type ||
-		kept->head.weighted > 1 || kept->head.labelled > 1 || kept->head.logarithmic > 1 ||
-		!valid_units(&kept->head.units))
-		report_damaged(kept, "head");
-	for (int p = 0; p < ID_PARTITIONS; p++)
-	{
-		kept->base[p] = (uint32) nodes;
-		nodes += kept->head.count[p];
-		if (nodes >= NO_NODE)
-			report_damaged(kept, "head");
-	}
-	kept->base[ID_PARTITIONS] = (uint32) nodes;
-	if (nodes != kept->head.nodes)
-		report_damaged(kept, "head");
+	if (!valid_head(model, kept->run, &kept->head, kept->number))
+		kept_report_damaged(kept, "head");
 	return kept;
 }
 
@@ -219,17 +258,38 @@ kept_run_before(const Kept *kept)
 
 /* --- ids and voices ------------------------------------------------------ */
 
-/* Fetch the ids of a partition that has any. */
+/*
+ * Fetch the ids of a partition that has any: those of the base, and behind them
+ * the graph's own.
+ */
 static void
 need_ids(Kept *kept, uint32 p)
 {
 	uint32		n = kept->head.count[p];
-	Data	   *data;
+	uint32		in_base = kept->head.base_count[p];
+	Size		size = kept->head.id_type == ID_BIGINT ? sizeof(int64) : UUID_LEN;
+	KeptData	ids;
+	Size		base_length = 0;
 
-	if (kept->ids[p].bytes)
+	if (kept->ids[p])
 		return;
-	if (fetch(kept, "ids", no_facet, p, 0, false, &data) != 1)
-		report_damaged(kept, "ids");
+	if (in_base > 0)
+		ids = fetch_one(kept, kept->head.base, "ids", p, 0, SIZE_MAX);
+	else
+		ids = fetch_one(kept, kept->run, "ids", p, 0, SIZE_MAX);
+	if (in_base > 0 && in_base < n)
+	{
+		KeptData	own = fetch_one(kept, kept->run, "ids", p, in_base, SIZE_MAX);
+		uint8	   *both = MemoryContextAllocHuge(kept->context, ids.length + own.length + 1);
+
+		base_length = ids.length;
+		memcpy(both, ids.bytes, ids.length);
+		memcpy(both + ids.length, own.bytes, own.length);
+		kept_data_free(&ids);
+		kept_data_free(&own);
+		ids.bytes = both;
+		ids.length = base_length + own.length;
+	}
 	if (kept->head.id_type == ID_TEXT)
 	{
 		uint32	   *start = MemoryContextAllocHuge(kept->context, (Size) n * sizeof(uint32));
@@ -239,41 +299,46 @@ need_ids(Kept *kept, uint32 p)
 		{
 			uint32		length;
 
-			if (data->length - at < sizeof(length))
-				report_damaged(kept, "ids");
+			if (ids.length - at < sizeof(length) ||
+				(base_length > 0 && i == in_base && at != base_length))
+				kept_report_damaged(kept, "ids");
 			start[i] = (uint32) at;
-			memcpy(&length, data->bytes + at, sizeof(length));
+			memcpy(&length, ids.bytes + at, sizeof(length));
 			at += sizeof(length);
-			if (data->length - at < length)
-				report_damaged(kept, "ids");
+			if (ids.length - at < length)
+				kept_report_damaged(kept, "ids");
 			at += length;
 		}
+		if (at != ids.length)
+			kept_report_damaged(kept, "ids");
 		kept->text[p] = start;
 	}
-	else if (data->length != (Size) n * (kept->head.id_type == ID_BIGINT ? sizeof(int64) : UUID_LEN))
-		report_damaged(kept, "ids");
-	kept->ids[p] = *data;
+	else if (ids.length != (Size) n * size ||
+			 (base_length > 0 && base_length != (Size) in_base * size))
+		kept_report_damaged(kept, "ids");
+	kept->ids[p] = ids.bytes;
 }
 
 /* The id of a node; bytes stay with the graph.  The hash is not set. */
 void
 kept_id(Kept *kept, KeptNode node, Id *id)
 {
-	const Data *ids = &kept->ids[node.partition];
+	const uint8 *ids;
 
 	need_ids(kept, node.partition);
+	ids = kept->ids[node.partition];
 	memset(id, 0, sizeof(Id));
 	switch ((IdType) kept->head.id_type)
 	{
 		case ID_BIGINT:
-			memcpy(&id->value.number, ids->bytes + (Size) node.row * sizeof(int64), sizeof(int64));
+			memcpy(&id->value.number, ids + (Size) node.row * sizeof(int64), sizeof(int64));
 			break;
 		case ID_UUID:
-			id->value.bytes = (const char *) ids->bytes + (Size) node.row * UUID_LEN;
+			id->value.bytes = (const char *) ids + (Size) node.row * UUID_LEN;
 			break;
 		case ID_TEXT:
 			{
-				const uint8 *at = ids->bytes + kept->text[node.partition][node.row];
+				const uint8 *at = ids + kept->text[node.partition][node.row];
 
 				memcpy(&id->length, at, sizeof(uint32));
 				id->value.bytes = (const char *) at + sizeof(uint32);
@@ -306,7 +371,7 @@ kept_find(Kept *kept, const Id *id, KeptNode *node)
 uint32
 kept_number(const Kept *kept, KeptNode node)
 {
-	return kept->base[node.partition] + node.row;
+	return kept->number[node.partition] + node.row;
 }
 
 /*
@@ -317,7 +382,7 @@ KeptView
 kept_view(Kept *kept, const char *network, const char *topic)
 {
 	KeptView	view = {0};
-	Data	   *data;
+	KeptData   *data;
 	int			n;
 	Size		length = 0;
 	char	   *bytes;
@@ -334,18 +399,18 @@ kept_view(Kept *kept, const char *network, const char *topic)
 	view.type = network ? FACET_NETWORK : FACET_TOPIC;
 	view.name.bytes = network ? network : topic;
 	view.name.length = strlen(view.name.bytes);
-	n = fetch(kept, facet_type_name[view.type], view.name, 0, 0, false, &data);
+	n = kept_fetch(kept, kept->run, facet_type_name[view.type], view.name, 0, &data);
 	memset(&view.units, 0, sizeof(MixtureUnits));
 	if (n > 0 && data[0].length != sizeof(MixtureUnits))
-		report_damaged(kept, facet_type_name[view.type]);
+		kept_report_damaged(kept, facet_type_name[view.type]);
 	if (n > 0)
 		memcpy(&view.units, data[0].bytes, sizeof(MixtureUnits));
 	if (!valid_units(&view.units))
-		report_damaged(kept, facet_type_name[view.type]);
+		kept_report_damaged(kept, facet_type_name[view.type]);
 	for (int i = 1; i < n; i++)
 	{
 		if (data[i].length % sizeof(KeptVoice) != 0)
-			report_damaged(kept, facet_type_name[view.type]);
+			kept_report_damaged(kept, facet_type_name[view.type]);
 		length += data[i].length;
 	}
 	bytes = MemoryContextAllocHuge(kept->context, length + 1);
@@ -360,89 +425,140 @@ kept_view(Kept *kept, const char *network, const char *topic)
 	return view;
 }
 
+/* Fetch an array that has so many bytes for each node of a partition. */
+static void *
+fetch_array(Kept *kept, const char *section, uint32 p, Size size)
+{
+	Size		length = (Size) kept->head.count[p] * size;
+	void	   *array = MemoryContextAllocHuge(kept->context, length + 1);
+
+	if (length > 0)
+	{
+		KeptData	data = fetch_one(kept, kept->run, section, p, 0, length);
+
+		memcpy(array, data.bytes, length);
+		kept_data_free(&data);
+	}
+	return array;
+}
+
+/* What each node of a partition gives for each unit of pair weight, by row. */
+const double *
+kept_voices(Kept *kept, uint32 partition)
+{
+	double	   *voice;
+
+	if (kept->voices[partition])
+		return kept->voices[partition];
+	voice = fetch_array(kept, "voices", partition, sizeof(double));
+	for (uint32 i = 0; i < kept->head.count[partition]; i++)
+		if (!(voice[i] >= 0) || isinf(voice[i]))
+			kept_report_damaged(kept, "voices");
+	return kept->voices[partition] = voice;
+}
+
+/* What is published of each node of a partition, by row. */
+const KeptScore *
+kept_scores(Kept *kept, uint32 partition)
+{
+	KeptScore  *score;
+
+	if (kept->scores[partition])
+		return kept->scores[partition];
+	score = fetch_array(kept, "scores", partition, sizeof(KeptScore));
+	for (uint32 i = 0; i < kept->head.count[partition]; i++)
+		if (!(score[i].score >= 0 && score[i].score <= 100) ||
+			!(score[i].percentile >= 0 && score[i].percentile <= 100))
+			kept_report_damaged(kept, "scores");
+	return kept->scores[partition] = score;
+}
+
 /* What a node gives for each unit of pair weight; 0 if it gives nothing. */
 double
 kept_voice(Kept *kept, const KeptView *view, KeptNode node)
 {
-	double		voice = 0;
+	uint32		number = kept_number(kept, node);
+	uint32		low = 0,
+				high = view->voices;
+	double		voice;
 
-	if (view->facet)
+	if (!view->facet)
+		return kept_voices(kept, node.partition)[node.row];
+	while (low < high)
 	{
-		uint32		number = kept_number(kept, node);
-		uint32		low = 0,
-					high = view->voices;
+		uint32		middle = low + (high - low) / 2;
 
-		while (low < high)
-		{
-			uint32		middle = low + (high - low) / 2;
-
-			if (view->voice[middle].number < number)
-				low = middle + 1;
-			else
-				high = middle;
-		}
-		if (low < view->voices && view->voice[low].number == number)
-			voice = view->voice[low].voice;
+		if (view->voice[middle].number < number)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	else
-	{
-		uint32		p = node.partition;
-
-		if (kept->voice[p] == NULL)
-		{
-			Data	   *data;
-			double	   *copy;
-
-			if (fetch(kept, "voices", no_facet, p, 0, false, &data) != 1 ||
-				data->length != (Size) kept->head.count[p] * sizeof(double))
-				report_damaged(kept, "voices");
-			copy = MemoryContextAllocHuge(kept->context, data->length);
-			memcpy(copy, data->bytes, data->length);
-			kept->voice[p] = copy;
-		}
-		voice = kept->voice[p][node.row];
-	}
+	if (low == view->voices || view->voice[low].number != number)
+		return 0;
+	voice = view->voice[low].voice;
 	if (!(voice >= 0) || isinf(voice))
-		report_damaged(kept, "voices");
+		kept_report_damaged(kept, facet_type_name[view->type]);
 	return voice;
 }
 
 /* --- labels -------------------------------------------------------------- */
 
-/* Read all labels. */
+/*
+ * Read the labels of a run, with numbers from first on; there must be n.
+ * Names point into what is fetched.
+ */
 static void
-read_labels(Kept *kept)
+read_labels(Kept *kept, int64 run, uint32 first, uint32 n)
 {
-	MemoryContext old = MemoryContextSwitchTo(kept->context);
-	Data	   *data;
-	int			n = fetch(kept, "labels", no_facet, 0, 0, false, &data);
-	uint32		label = 0;
+	KeptData   *data;
+	int			rows = kept_fetch(kept, run, "labels", kept_no_facet, 0, &data);
+	uint32		label = first;
 	Size		length = 0;
 
 	/* believe no number of labels that there is no room for */
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < rows; i++)
 		length += data[i].length;
-	if (kept->head.labels > length / LABEL_LEAST_SIZE)
-		report_damaged(kept, "labels");
-	kept->label = MemoryContextAllocHuge(kept->context,
-										 ((Size) kept->head.labels + 1) * sizeof(LabelText));
-	for (int i = 0; i < n; i++)
+	if (n > length / LABEL_LEAST_SIZE)
+		kept_report_damaged(kept, "labels");
+	length = ((Size) first + n + 1) * sizeof(LabelText);
+	kept->label = kept->label ? repalloc_huge(kept->label, length) :
+		MemoryContextAllocHuge(kept->context, length);
+	for (int i = 0; i < rows; i++)
 	{
 		const char *at = (const char *) data[i].bytes;
 		const char *end = at + data[i].length;
 
-		while (at != NULL && at < end && label < kept->head.labels)
+		if (data[i].first != label)
+			kept_report_damaged(kept, "labels");
+		while (at != NULL && at < end && label - first < n)
 		{
 			label_init(&kept->label[label]);
 			at = label_decode(at, end, &kept->label[label]);
 			label++;
 		}
 		if (at != end)
-			report_damaged(kept, "labels");
+			kept_report_damaged(kept, "labels");
 	}
-	if (label != kept->head.labels)
-		report_damaged(kept, "labels");
-	kept->labels_read = label;
+	if (label - first != n)
+		kept_report_damaged(kept, "labels");
+	pfree(data);
+}
+
+/* Read all labels: the base's, and behind them the graph's own. */
+static void
+need_labels(Kept *kept)
+{
+	const KeptHead *head = &kept->head;
+	MemoryContext old;
+
+	if (kept->labels_read == head->labels)
+		return;
+	old = MemoryContextSwitchTo(kept->context);
+	if (head->base_labels > 0)
+		read_labels(kept, head->base, 0, head->base_labels);
+	if (head->labels > head->base_labels)
+		read_labels(kept, kept->run, head->base_labels, head->labels - head->base_labels);
+	kept->labels_read = head->labels;
 	MemoryContextSwitchTo(old);
 }
 
@@ -450,10 +566,9 @@ read_labels(Kept *kept)
 const LabelText *
 kept_label(Kept *kept, uint32 label)
 {
-	if (kept->label == NULL)
-		read_labels(kept);
+	need_labels(kept);
 	if (label >= kept->labels_read)
-		report_damaged(kept, "edges");
+		kept_report_damaged(kept, "edges");
 	return &kept->label[label];
 }
 
@@ -476,136 +591,4 @@ kept_counts(Kept *kept, const KeptView *view, uint32 label)
 			memcmp(text->topic[i].bytes, view->name.bytes, view->name.length) == 0)
 			return true;
 	return false;
-}
-
-/* --- edges --------------------------------------------------------------- */
-
-static uint64
-get(Kept *kept, const uint8 **at, const uint8 *end)
-{
-	uint64		value = 0;
-
-	if ((*at = varint_get(*at, end, &value)) == NULL)
-		report_damaged(kept, "edges");
-	return value;
-}
-
-/* Read one part that counts, or one that counts 1. */
-static void
-get_part(Kept *kept, const uint8 **at, const uint8 *end, bool counted, Part *part)
-{
-	uint64		label = kept->head.labelled ? get(kept, at, end) : 0;
-
-	part->label = (uint32) Min(label, UINT32_MAX);
-	if (kept->head.weighted)
-	{
-		if (end - *at < (ptrdiff_t) sizeof(double))
-			report_damaged(kept, "edges");
-		memcpy(&part->x, *at, sizeof(double));
-		*at += sizeof(double);
-	}
-	else
-		part->x = counted ? (double) get(kept, at, end) : 1;
-	if (!(part->x > 0) || isinf(part->x))
-		report_damaged(kept, "edges");
-}
-
-/* Read the pairs of a row; returns where the next row starts. */
-static const uint8 *
-get_row(Kept *kept, const uint8 *at, const uint8 *end, KeptConsumer consumer, void *context)
-{
-	uint64		pairs = get(kept, &at, end);
-	uint64		source = 0;
-
-	for (uint64 pair = 0; pair < pairs; pair++)
-	{
-		uint64		code = get(kept, &at, end);
-		uint64		parts = 1;
-		KeptNode	node;
-
-		source += (code >> 1) + (pair > 0);
-		if (code & 1)
-		{
-			parts = get(kept, &at, end);
-			if (parts == 0 || parts > (uint64) (end - at))
-				report_damaged(kept, "edges");
-		}
-		if (parts > (uint64) kept->part_room)
-		{
-			kept->part_room = (int) Max(parts, 16);
-			kept->part = kept->part ?
-				repalloc_huge(kept->part, kept->part_room * sizeof(Part)) :
-				MemoryContextAlloc(kept->context, kept->part_room * sizeof(Part));
-		}
-		node.partition = source / CSR_LINE % ID_PARTITIONS;
-		node.row = (uint32) (source / (CSR_LINE * ID_PARTITIONS) * CSR_LINE + source % CSR_LINE);
-		if (source >= NO_NODE || node.row >= kept->head.count[node.partition])
-			report_damaged(kept, "edges");
-		for (uint64 i = 0; i < parts; i++)
-			get_part(kept, &at, end, code & 1, &kept->part[i]);
-		if (consumer)
-			consumer(context, node, kept->part, (int) parts);
-	}
-	return at;
-}
-
-/* Pass the pairs that end in a node on. */
-void
-kept_row(Kept *kept, KeptNode node, KeptConsumer consumer, void *context)
-{
-	const uint8 *at;
-	const uint8 *end;
-	Data	   *data;
-
-	if (fetch(kept, "edges", no_facet, node.partition, node.row, true, &data) != 1 ||
-		data->first > node.row)
-		report_damaged(kept, "edges");
-	at = data->bytes;
-	end = at + data->length;
-	for (uint32 row = data->first; row < node.row; row++)
-		at = get_row(kept, at, end, NULL, NULL);
-	(void) get_row(kept, at, end, consumer, context);
-	pfree((char *) data->bytes - VARHDRSZ);
-	pfree(data);
-}
-
-/*
- * Pass all rows on, ascending by number: row is told of each, consumer of the
- * pairs that end in it.
- */
-void
-kept_rows(Kept *kept, void (*row) (void *context, KeptNode node),
-		  KeptConsumer consumer, void *context)
-{
-	for (uint32 p = 0; p < ID_PARTITIONS; p++)
-	{
-		Data	   *data;
-		int			n;
-		KeptNode	node = {p, 0};
-
-		if (kept->head.count[p] == 0)
-			continue;
-		n = fetch(kept, "edges", no_facet, p, 0, false, &data);
-		for (int i = 0; i < n; i++)
-		{
-			const uint8 *at = data[i].bytes;
-			const uint8 *end = at + data[i].length;
-
-			CHECK_FOR_INTERRUPTS();
-			if (data[i].first != node.row)
-				report_damaged(kept, "edges");
-			while (at < end && node.row < kept->head.count[p])
-			{
-				row(context, node);
-				at = get_row(kept, at, end, consumer, context);
-				node.row++;
-			}
-			if (at != end)
-				report_damaged(kept, "edges");
-			pfree((char *) data[i].bytes - VARHDRSZ);
-		}
-		if (node.row != kept->head.count[p])
-			report_damaged(kept, "edges");
-		pfree(data);
-	}
 }

@@ -27,7 +27,10 @@ typedef struct KeptView
 
 typedef struct Kept Kept;
 
-/* Takes the parts of one pair, n of them, that end in the row asked for. */
+/*
+ * Takes the parts of one pair, n of them, ascending by label: those whose
+ * target is the node asked for, or of which was told last.
+ */
 typedef void (*KeptConsumer) (void *context, KeptNode source, const Part *part, int n);
 
 extern void kept_report_damaged(const Kept *kept, const char *section);
@@ -38,10 +41,16 @@ extern KeptView kept_view(Kept *kept, const char *network, const char *topic);
 extern bool kept_find(Kept *kept, const Id *id, KeptNode *node);
 extern void kept_id(Kept *kept, KeptNode node, Id *id);
 extern uint32 kept_number(const Kept *kept, KeptNode node);
+extern const double *kept_voices(Kept *kept, uint32 partition);
+extern const KeptScore *kept_scores(Kept *kept, uint32 partition);
 extern double kept_voice(Kept *kept, const KeptView *view, KeptNode node);
 extern void kept_row(Kept *kept, KeptNode node, KeptConsumer consumer, void *context);
 extern void kept_rows(Kept *kept, void (*row) (void *context, KeptNode node),
 					  KeptConsumer consumer, void *context);
+extern void kept_partition(Kept *kept, uint32 partition,
+						   void (*row) (void *context, KeptNode node),
+						   KeptConsumer consumer, void *context);
+extern const Part *kept_changes(Kept *kept, uint32 partition, uint64 *n);
 extern const LabelText *kept_label(Kept *kept, uint32 label);
 extern bool kept_counts(Kept *kept, const KeptView *view, uint32 label);
 

@@ -8,6 +8,9 @@ SET statement_timeout = '60s';
 \set ECHO none
 \i test/sql/include/errors.sql
 \i test/sql/include/reference.sql
+\i test/sql/include/people.sql
+\i test/sql/include/kept_graphs.sql
+DROP TABLE log CASCADE;
 \set ECHO all
 
 CREATE TABLE log AS
@@ -96,8 +99,11 @@ SELECT count(*) FROM influence_models, LATERAL influence_refresh(name) r;
 SELECT s.section, t.* FROM unnest('{head,ids,voices,edges,labels,network,topic}'::text[]) s(section), LATERAL try_damage('numbers', section, 35) t;
 SELECT s.section, t.* FROM unnest('{head,ids,voices,edges}'::text[]) s(section), LATERAL try_damage('uuids', section, 14) t;
 SELECT s.section, t.* FROM unnest('{head,ids,voices,edges,labels,topic}'::text[]) s(section), LATERAL try_damage('texts', section, 21) t;
--- what stands first decides how all else is read: each byte of it
+-- what stands there decides how all else is read: each byte of the types and
+-- the base, of the scale, and of the numbers of users, nodes and labels
 SELECT * FROM try_damage('numbers', 'head', 60, 'set_byte(data, 4 + i % 12, (ARRAY[0, 1, 2, 77, 255])[1 + i / 12])');
+SELECT * FROM try_damage('numbers', 'head', 40, 'set_byte(data, 40 + i % 8, (ARRAY[0, 1, 2, 77, 255])[1 + i / 8])');
+SELECT * FROM try_damage('numbers', 'head', 80, 'set_byte(data, 80 + i % 16, (ARRAY[0, 1, 2, 77, 255])[1 + i / 16])');
 -- as it was
 CREATE FUNCTION wrong_users() RETURNS bigint LANGUAGE sql AS $$
 	SELECT count(*) FILTER (WHERE NOT abs(e.total - s.influence) <= 1e-9 * s.influence) FROM numbers_scores s,
@@ -139,6 +145,19 @@ SELECT change, changed('ALTER TABLE numbers_history ' || change, 'influence_hist
 SELECT changed('ALTER TABLE numbers_history ALTER score DROP NOT NULL, ALTER at DROP NOT NULL; UPDATE numbers_history SET score = NULL, at = NULL', 'influence_history');
 SELECT changed('DROP TABLE numbers_history', 'influence_history');
 SELECT wrong_users();
+
+-- A graph that is told by its differences from another.
+SELECT influence_create_model('based', 'log', kind => 'kind', network => 'network', topic => 'topics', weight => 'weight');
+SELECT run FROM influence_refresh('based');
+INSERT INTO log SELECT i, target, 'new', 'new', NULL, NULL, 1.5, 'like', 'z', '{cats,mice}' FROM log, generate_series(100, 120) i WHERE source < 2 AND target < 10;
+UPDATE log SET weight = weight + 0.5 WHERE target % 3 = 1;
+SELECT run FROM influence_refresh('based');
+SELECT nodes > 0 AS nodes, labels > 0 AS labels, parts > 0 AS parts FROM tell_differences('based', 2, 1);
+SELECT count(*) FILTER (WHERE NOT abs(e.total - s.influence) <= 1e-9 * s.influence) FROM based_scores s,
+	LATERAL (SELECT coalesce(sum(influence), 0) AS total FROM influence_explain(s.user_id, 'based')) e;
+SELECT s.section, t.* FROM unnest('{head,ids,voices,changes,labels,network,topic}'::text[]) s(section), LATERAL try_damage('based', section, 35) t;
+SELECT * FROM try_damage('based', 'head', 60, 'set_byte(data, 4 + i % 12, (ARRAY[0, 1, 2, 77, 255])[1 + i / 12])');
+SELECT * FROM try_damage('based', 'head', 40, 'set_byte(data, 40 + i % 8, (ARRAY[0, 1, 2, 77, 255])[1 + i / 8])');
 
 -- The next refresh makes it good.
 UPDATE numbers_graph SET data = '\x00';

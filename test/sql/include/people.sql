@@ -34,6 +34,7 @@ $$;
 CREATE FUNCTION node_numbers(model text, OUT number bigint, OUT id text) RETURNS SETOF record LANGUAGE plpgsql AS $$
 DECLARE
 	m influence_models;
+	last bigint;
 	head bytea;
 	ids bytea;
 	at int;
@@ -41,10 +42,12 @@ DECLARE
 	little boolean;
 BEGIN
 	SELECT * INTO STRICT m FROM influence_models WHERE name = model;
-	EXECUTE format('SELECT data FROM %s WHERE section = ''head'' ORDER BY run DESC LIMIT 1', m.graph) INTO STRICT head;
-	little := get_byte(head, 0) = 49;	-- "inf1" as a number
+	EXECUTE format('SELECT run, data FROM %s WHERE section = ''head'' ORDER BY run DESC LIMIT 1', m.graph) INTO STRICT last, head;
+	little := get_byte(head, 0) = 50;	-- "inf2" as a number
 	number := 0;
-	FOR ids IN EXECUTE format('SELECT data FROM %s WHERE section = ''ids'' AND run = (SELECT max(run) FROM %1$s) ORDER BY partition', m.graph) LOOP
+	-- those of the base, and the graph's own
+	FOR ids IN EXECUTE format('SELECT data FROM %s WHERE section = ''ids'' AND run IN ($1, $2) ORDER BY partition, "first"', m.graph)
+		USING last, number_at(head, 8, 8, little) LOOP
 		at := 0;
 		WHILE at < length(ids) LOOP
 			IF m.id_type = 'bigint'::regtype THEN
