@@ -32,6 +32,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -410,18 +411,62 @@ publish_facet(GraphTable *table, Labels *labels, uint32 f)
 	pfree(voice);
 }
 
-/* Delete the graphs of runs too old to be kept beside that of a run. */
-void
-keep_forget(const Model *model, int64 run)
+/*
+ * The runs that graphs of runs after "old" are based on, and base.  A head that
+ * is damaged tells of none.
+ */
+static ArrayType *
+bases_needed(const char *table, int64 old, int64 base)
 {
 	Oid			type[] = {INT8OID};
-	Datum		value[] = {Int64GetDatum(run - model->keep_graphs)};
+	Datum		value[] = {Int64GetDatum(old)};
+	Datum	   *needed;
+	int			n = 0;
+
+	if (SPI_execute_with_args(psprintf("SELECT CAST(data AS pg_catalog.bytea) FROM %s"
+									   " WHERE section OPERATOR(pg_catalog.=) 'head'"
+									   " AND run OPERATOR(pg_catalog.>) $1", table),
+							  1, type, value, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read graphs");
+	needed = palloc((SPI_processed + 1) * sizeof(Datum));
+	needed[n++] = Int64GetDatum(base);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		Datum		data = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+		bytea	   *bytes = isnull ? NULL : DatumGetByteaPP(data);
+		KeptHead	head;
+
+		if (isnull || VARSIZE_ANY_EXHDR(bytes) != sizeof(head))
+			continue;
+		memcpy(&head, VARDATA_ANY(bytes), sizeof(head));
+		if (head.magic == KEPT_MAGIC)
+			needed[n++] = Int64GetDatum(head.base);
+	}
+	return construct_array(needed, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+}
+
+/*
+ * Delete the graphs of runs too old to be kept beside that of a run, whose base
+ * is given (the run itself if it has no other).  Of a base that is too old but
+ * needed stays what others need of it: it has no head then, and is not kept
+ * for itself.
+ */
+void
+keep_forget(const Model *model, int64 run, int64 base)
+{
+	Oid			type[] = {INT8OID, INT8ARRAYOID};
+	Datum		value[] = {Int64GetDatum(run - model->keep_graphs), 0};
 	char	   *table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(model->graph)),
 												   get_rel_name(model->graph));
 
 	spi_begin();
-	if (SPI_execute_with_args(psprintf("DELETE FROM %s WHERE run OPERATOR(pg_catalog.<=) $1", table),
-							  1, type, value, NULL, false, 0) != SPI_OK_DELETE)
+	value[1] = PointerGetDatum(bases_needed(table, run - model->keep_graphs, base));
+	if (SPI_execute_with_args(psprintf("DELETE FROM %s WHERE run OPERATOR(pg_catalog.<=) $1"
+									   " AND NOT (run OPERATOR(pg_catalog.=) ANY ($2) AND"
+									   " section OPERATOR(pg_catalog.=) ANY (ARRAY['ids', 'labels', 'edges']))",
+									   table),
+							  2, type, value, NULL, false, 0) != SPI_OK_DELETE)
 		elog(ERROR, "could not delete old graphs");
 	spi_end();
 }

@@ -109,7 +109,7 @@ typedef struct Keeper Keeper;
 extern void keep_init(KeepShared *shared, bool keep);
 extern Keeper *keep_attach(KeepShared *shared, Edges *edges, Arena *arena);
 extern void keep_block(Keeper *keeper, uint32 partition, uint32 nrows, const Part *part, uint64 n);
-extern void keep_forget(const Model *model, int64 run);
+extern void keep_forget(const Model *model, int64 run, int64 base);
 extern void keep_publish(Keeper *keeper, const Model *model, Ids *ids, const Blocks *blocks,
 						 Labels *labels, const double *share, const Results *results,
 						 int64 run, TimestampTz as_of);

@@ -381,7 +381,7 @@ publish_run(Refresh *r, const Model *model, const Results *results, Run *run)
 	run->changed = publish(model, r->ids, r->blocks, results, r->labels, run->run, run->as_of,
 						   &run->fresh);
 	if (OidIsValid(model->graph))
-		keep_forget(model, run->run);
+		keep_forget(model, run->run, run->run);
 	if (r->keeper)
 		keep_publish(r->keeper, model, r->ids, r->blocks, r->labels,
 					 r->problem.share[run->iterations % 2], results, run->run, run->as_of);

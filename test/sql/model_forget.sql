@@ -181,12 +181,17 @@ SELECT error_of(format('SELECT damage(%L)', what)) FROM unnest(ARRAY[
 	'DELETE FROM d_graph WHERE run = 1 AND section = ''head''',
 	'UPDATE d_graph SET data = ''\x00'' WHERE run = 1 AND section = ''head''',
 	'UPDATE d_graph SET data = set_byte(data, 0, 7) WHERE run = 2 AND section = ''head''',
+	-- the base, the number of nodes, and how many of a partition the base has
 	'UPDATE d_graph SET data = set_byte(data, 8, get_byte(data, 8) # 1) WHERE run = 2 AND section = ''head''',
+	'UPDATE d_graph SET data = set_byte(data, 84, get_byte(data, 84) # 1) WHERE run = 2 AND section = ''head''',
+	'UPDATE d_graph SET data = set_byte(data, 352, get_byte(data, 352) # 1) WHERE run = 2 AND section = ''head''',
 	'DELETE FROM d_graph WHERE run = 2 AND section = ''ids''',
 	'UPDATE d_graph SET data = substr(data, 1, length(data) - 1) WHERE run = 2 AND section = ''ids''',
 	'UPDATE d_graph SET data = data || ''\x01''::bytea WHERE run = 2 AND section = ''ids''',
 	'DELETE FROM d_graph WHERE section = ''voices''',
 	'UPDATE d_graph SET data = data || ''\x01''::bytea WHERE run = 1 AND section = ''voices''',
+	'DELETE FROM d_graph WHERE run = 1 AND section = ''scores''',
+	'UPDATE d_graph SET data = data || ''\x01''::bytea WHERE run = 2 AND section = ''scores''',
 	'UPDATE d_graph SET data = data || ''\x05''::bytea WHERE run = 2 AND section = ''edges'' AND partition = 7',
 	'UPDATE d_graph SET data = ''\xffffffffffffffffffffffffff'' WHERE section = ''edges'' AND partition = 7',
 	'DELETE FROM d_graph']) what;
