@@ -83,6 +83,7 @@ extern void ids_get(Ids *ids, NodeRef node, Id *id);
 extern void id_set_hash(IdType type, Id *id);
 extern Id	id_from_datum(IdType type, Datum value);
 extern Datum id_to_datum(IdType type, const Id *id);
+extern uint64 id_sort_word(IdType type, const Id *id);
 
 /* Are two ids of a type the same? */
 static inline bool

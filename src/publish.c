@@ -2,16 +2,12 @@
  * publish.c
  *	  Writing scores where users read them.
  *
- * The one room that writes.  The published table is brought in line with the
- * results by ordinary row versions: one scan of it finds rows that changed
- * (updated), users that are gone (deleted) and, by what is left over, users
- * that are new (inserted, in the order of their ids).  Rows that are as they
- * should be are not touched.  Readers therefore wait for nothing, and see
- * with any snapshot all old rows or all new ones.
- *
- * The history gets a row for a user when the score is 0.01 or more away from
- * the one last recorded there, which the published row remembers: a slow
- * drift is recorded too, once it adds up.
+ * The published table is brought in line with the results by ordinary row
+ * versions: one scan of it finds rows that changed (updated), users that are
+ * gone (deleted) and, by what is left over, users that are new (inserted, in
+ * the order of their ids).  Rows that are as they should be are not touched.
+ * Readers therefore wait for nothing, and see with any snapshot all old rows
+ * or all new ones.  What happens to a row is in published.c.
  *
  * The tables of networks and topics are brought in line in the same way.  A
  * row of a table belongs to a group, the whole graph or a facet, and has a
@@ -19,14 +15,10 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
-#include "catalog/pg_type.h"
 #include "executor/tuptable.h"
-#include "port/pg_bswap.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
@@ -38,10 +30,10 @@
 #include "index.h"
 #include "progress.h"
 #include "publish.h"
+#include "published.h"
 #include "radix.h"
 #include "scales.h"
 #include "tables.h"
-#include "writer.h"
 
 /* Rows of the published table that are looked up together. */
 #define BATCH			64
@@ -49,30 +41,15 @@
 /* New users whose results are fetched together. */
 #define AHEAD			32
 
-/* A change of a score that is worth a row of history. */
-#define NOTABLE			0.01
-
 /* A table of scores. */
 typedef struct Table
 {
-	Writer	   *writer;
+	Published	published;
 	uint32		first;			/* facets whose rows it has; none: it has the */
 	uint32		last;			/* rows of the whole graph */
 	uint64	   *before;			/* [last - first + 1] rows of the facets before */
 	uint64		rows;
 	uint64	   *seen;			/* bits of rows that are published */
-	AttrNumber	facet,			/* columns; 0: there is none */
-				user_id,
-				score,
-				percentile,
-				influence,
-				audience,
-				responses,
-				activity,
-				relevance,
-				engagement,
-				enthusiasm,
-				recorded;
 } Table;
 
 typedef struct Publisher
@@ -83,18 +60,12 @@ typedef struct Publisher
 	const Labels *labels;		/* or NULL */
 	const Results *results;
 	int64		run;
-	TimestampTz at;
 	NodeRef    *node;			/* by number */
 	int64		changed;		/* scores of the whole graph */
 	uint32		fresh;			/* tables that had no rows ever before, a bit each */
 	int64		done;			/* users, in all tables */
 	MemoryContext context;		/* of one batch */
-
-	Writer	   *history;
-	AttrNumber	history_user_id,
-				history_run,
-				history_at,
-				history_score;
+	Recorder	history;
 } Publisher;
 
 /* A group, and a place in it. */
@@ -105,20 +76,6 @@ typedef struct Place
 } Place;
 
 #define NO_FACET	UINT32_MAX
-
-/* What is published of a user. */
-typedef struct Row
-{
-	float		score;
-	float		percentile;
-	double		influence;
-	int64		audience;
-	double		responses;
-	double		activity;
-	float		relevance;
-	float		engagement;
-	float		enthusiasm;
-} Row;
 
 /*
  * Lock the tables that a refresh writes, and raise an error if one does not
@@ -161,34 +118,24 @@ facet_rows(const Publisher *pub, uint32 facet)
 	return arena_address(pub->blocks->arena, pub->labels->facet[facet].rows);
 }
 
-static Row
+static PublishedRow
 row_of(const Publisher *pub, Place at)
 {
-	Row			r = {0};
+	PublishedRow r = {0};
+	const FacetRow *row;
 
 	if (at.facet == NO_FACET)
-	{
-		r.score = pub->results->score[at.place];
-		r.percentile = pub->results->percentile[at.place];
-		r.influence = pub->results->influence[at.place];
-		r.responses = pub->results->responses[at.place];
-		r.activity = pub->results->activity[at.place];
-		r.audience = pub->results->audience[at.place];
-	}
-	else
-	{
-		const FacetRow *row = &facet_rows(pub, at.facet)[at.place];
-
-		r.score = row->score;
-		r.percentile = row->percentile;
-		r.influence = row->influence;
-		r.responses = row->responses;
-		r.activity = row->activity;
-		r.audience = row->audience;
-		r.relevance = row->relevance;
-		r.engagement = row->audience > 0 ? (float) (row->responses / row->audience) : 0;
-		r.enthusiasm = row->enthusiasm;
-	}
+		return published_result(pub->results, at.place);
+	row = &facet_rows(pub, at.facet)[at.place];
+	r.score = row->score;
+	r.percentile = row->percentile;
+	r.influence = row->influence;
+	r.responses = row->responses;
+	r.activity = row->activity;
+	r.audience = row->audience;
+	r.relevance = row->relevance;
+	r.engagement = row->audience > 0 ? (float) (row->responses / row->audience) : 0;
+	r.enthusiasm = row->enthusiasm;
 	return r;
 }
 
@@ -267,7 +214,7 @@ find_place(const Publisher *pub, const Table *table, uint32 facet, NodeRef node,
 		return false;
 	number = blocks_number(pub->blocks, node);
 	*at = (Place) {NO_FACET, number};
-	if (table->facet == 0)
+	if (table->published.facet == 0)
 		return true;
 	if (facet == NO_FACET)
 		return false;
@@ -294,144 +241,6 @@ note_fresh(Publisher *pub, ModelTable table, Writer *writer)
 		pub->fresh |= 1 << table;
 }
 
-/* Open a table of scores; facet is what its column of facets is called. */
-static void
-open_table(Publisher *pub, Table *table, ModelTable which, Oid relid, const char *facet)
-{
-	Oid			id_type = model_id_type_oid(pub->model->id_type);
-	bool		topics = facet && strcmp(facet, "topic") == 0;
-	Bitmapset  *updated = NULL;
-	static const char *const changing[] = {
-		"score", "percentile", "influence", "audience", "responses", "activity",
-		"relevance", "engagement", "enthusiasm", "recorded"
-	};
-
-	for (int i = 0; i < lengthof(changing); i++)
-	{
-		AttrNumber	attno = get_attnum(relid, changing[i]);
-
-		if (attno > 0)
-			updated = bms_add_member(updated, attno);
-	}
-	table->writer = writer_open(relid, updated);
-	note_fresh(pub, which, table->writer);
-#define COLUMN(name, type)	(table->name = writer_column(table->writer, #name, (type)))
-	if (facet)
-		table->facet = writer_column(table->writer, facet, TEXTOID);
-	else
-		COLUMN(recorded, FLOAT4OID);
-	COLUMN(user_id, id_type);
-	COLUMN(score, FLOAT4OID);
-	COLUMN(percentile, FLOAT4OID);
-	COLUMN(influence, FLOAT8OID);
-	COLUMN(audience, INT8OID);
-	COLUMN(responses, FLOAT8OID);
-	COLUMN(activity, FLOAT8OID);
-	if (topics)
-	{
-		COLUMN(relevance, FLOAT4OID);
-		COLUMN(engagement, FLOAT4OID);
-		COLUMN(enthusiasm, FLOAT4OID);
-	}
-#undef COLUMN
-}
-
-static void
-open_history(Publisher *pub)
-{
-	pub->history = writer_open(pub->model->history, NULL);
-	note_fresh(pub, TABLE_HISTORY, pub->history);
-	pub->history_user_id = writer_column(pub->history, "user_id",
-										 model_id_type_oid(pub->model->id_type));
-	pub->history_run = writer_column(pub->history, "run", INT8OID);
-	pub->history_at = writer_column(pub->history, "at", TIMESTAMPTZOID);
-	pub->history_score = writer_column(pub->history, "score", FLOAT4OID);
-}
-
-/* Fill columns of a slot. */
-static inline void
-set(TupleTableSlot *slot, AttrNumber attno, Datum value)
-{
-	slot->tts_values[attno - 1] = value;
-	slot->tts_isnull[attno - 1] = false;
-}
-
-static void
-set_row(const Table *table, TupleTableSlot *slot, const Row *row)
-{
-	set(slot, table->score, Float4GetDatum(row->score));
-	set(slot, table->percentile, Float4GetDatum(row->percentile));
-	set(slot, table->influence, Float8GetDatum(row->influence));
-	set(slot, table->audience, Int64GetDatum(row->audience));
-	set(slot, table->responses, Float8GetDatum(row->responses));
-	set(slot, table->activity, Float8GetDatum(row->activity));
-	if (table->relevance == 0)
-		return;
-	set(slot, table->relevance, Float4GetDatum(row->relevance));
-	set(slot, table->engagement, Float4GetDatum(row->engagement));
-	set(slot, table->enthusiasm, Float4GetDatum(row->enthusiasm));
-}
-
-static void
-record(Publisher *pub, Datum user_id, float score)
-{
-	TupleTableSlot *slot = writer_slot(pub->history);
-
-	set(slot, pub->history_user_id, user_id);
-	set(slot, pub->history_run, Int64GetDatum(pub->run));
-	set(slot, pub->history_at, TimestampTzGetDatum(pub->at));
-	set(slot, pub->history_score, Float4GetDatum(score));
-	writer_insert(pub->history);
-}
-
-#define VALUE(slot, attno)		((slot)->tts_values[(attno) - 1])
-#define IS_NULL(slot, attno)	((slot)->tts_isnull[(attno) - 1])
-#define IS(slot, attno, type, value) \
-	(!IS_NULL(slot, attno) && DatumGet##type(VALUE(slot, attno)) == (value))
-
-/* Is the published row what it should be? */
-static bool
-is_current(const Table *table, TupleTableSlot *old, const Row *row)
-{
-	return IS(old, table->score, Float4, row->score) &&
-		IS(old, table->percentile, Float4, row->percentile) &&
-		IS(old, table->influence, Float8, row->influence) &&
-		IS(old, table->audience, Int64, row->audience) &&
-		IS(old, table->responses, Float8, row->responses) &&
-		IS(old, table->activity, Float8, row->activity) &&
-		(table->relevance == 0 ||
-		 (IS(old, table->relevance, Float4, row->relevance) &&
-		  IS(old, table->engagement, Float4, row->engagement) &&
-		  IS(old, table->enthusiasm, Float4, row->enthusiasm)));
-}
-
-/* Bring a published row in line. */
-static void
-renew(Publisher *pub, const Table *table, TupleTableSlot *old, TupleTableSlot *new, Place at)
-{
-	Row			row = row_of(pub, at);
-	int			natts = old->tts_tupleDescriptor->natts;
-
-	if (is_current(table, old, &row))
-		return;
-	ExecClearTuple(new);
-	memcpy(new->tts_values, old->tts_values, natts * sizeof(Datum));
-	memcpy(new->tts_isnull, old->tts_isnull, natts * sizeof(bool));
-	set_row(table, new, &row);
-	if (table->facet == 0)
-	{
-		pub->changed += !IS(old, table->score, Float4, row.score);
-		if (IS_NULL(old, table->recorded) ||
-			fabs((double) DatumGetFloat4(VALUE(old, table->recorded)) - row.score) >= NOTABLE)
-		{
-			record(pub, VALUE(old, table->user_id), row.score);
-			set(new, table->recorded, Float4GetDatum(row.score));
-		}
-	}
-	ExecStoreVirtualTuple(new);
-	writer_update(table->writer, old, new);
-}
-
 /* The facet of a published row, given that of the row before. */
 static uint32
 facet_of(const Publisher *pub, const Table *table, TupleTableSlot *old, uint32 before)
@@ -439,9 +248,9 @@ facet_of(const Publisher *pub, const Table *table, TupleTableSlot *old, uint32 b
 	text	   *value;
 	LabelName	name;
 
-	if (table->facet == 0 || IS_NULL(old, table->facet))
+	if (table->published.facet == 0 || SLOT_IS_NULL(old, table->published.facet))
 		return NO_FACET;
-	value = DatumGetTextPP(VALUE(old, table->facet));
+	value = DatumGetTextPP(SLOT_VALUE(old, table->published.facet));
 	name = (LabelName) {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
 	if (before != NO_FACET)
 	{
@@ -457,9 +266,9 @@ facet_of(const Publisher *pub, const Table *table, TupleTableSlot *old, uint32 b
 static void
 renew_all(Publisher *pub, Table *table)
 {
-	Relation	rel = writer_relation(table->writer);
+	Relation	rel = writer_relation(table->published.writer);
 	TableScanDesc scan = table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
-	TupleTableSlot *new = writer_make_slot(table->writer);
+	TupleTableSlot *new = writer_make_slot(table->published.writer);
 	TupleTableSlot *old[BATCH];
 	Id			id[BATCH];
 	NodeRef		node[BATCH];
@@ -470,7 +279,7 @@ renew_all(Publisher *pub, Table *table)
 	int			n;
 
 	for (int i = 0; i < BATCH; i++)
-		old[i] = writer_make_slot(table->writer);
+		old[i] = writer_make_slot(table->published.writer);
 	do
 	{
 		MemoryContext context = MemoryContextSwitchTo(pub->context);
@@ -481,13 +290,13 @@ renew_all(Publisher *pub, Table *table)
 			Datum		user_id;
 
 			slot_getallattrs(old[n]);
-			if (IS_NULL(old[n], table->user_id))
+			if (SLOT_IS_NULL(old[n], table->published.user_id))
 			{
 				/* only without a primary key: nobody's row goes */
-				writer_delete(table->writer, old[n--]);
+				writer_delete(table->published.writer, old[n--]);
 				continue;
 			}
-			user_id = VALUE(old[n], table->user_id);
+			user_id = SLOT_VALUE(old[n], table->published.user_id);
 			if (pub->model->id_type == ID_TEXT)
 				user_id = PointerGetDatum(PG_DETOAST_DATUM_PACKED(user_id));
 			id[n] = id_from_datum(pub->model->id_type, user_id);
@@ -509,16 +318,19 @@ renew_all(Publisher *pub, Table *table)
 		for (int i = 0; i < n; i++)
 		{
 			uint64		bit = wanted[i] ? bit_of(table, at[i]) : 0;
+			PublishedRow row;
 
 			/* a second row of a user, too, there can be only without one */
 			if (!wanted[i] || table->seen[bit / 64] >> bit % 64 & 1)
 			{
-				writer_delete(table->writer, old[i]);
-				pub->changed += table->facet == 0;
+				writer_delete(table->published.writer, old[i]);
+				pub->changed += table->published.facet == 0;
 				continue;
 			}
 			table->seen[bit / 64] |= UINT64CONST(1) << bit % 64;
-			renew(pub, table, old[i], new, at[i]);
+			row = row_of(pub, at[i]);
+			if (published_renew(&table->published, &pub->history, old[i], new, &row))
+				pub->changed += table->published.facet == 0;
 		}
 		progress_done(pub->done += n);
 		MemoryContextSwitchTo(context);
@@ -528,22 +340,6 @@ renew_all(Publisher *pub, Table *table)
 	ExecDropSingleTupleTableSlot(new);
 	for (int i = 0; i < BATCH; i++)
 		ExecDropSingleTupleTableSlot(old[i]);
-}
-
-/*
- * A word to sort new users by, so that they go into the index from left to
- * right.  Texts sort by their first bytes: where a collation orders them in
- * another way that is only less helpful.
- */
-static uint64
-sort_word(IdType type, const Id *id)
-{
-	uint64		word = 0;
-
-	if (type == ID_BIGINT)
-		return radix_from_int64(id->value.number);
-	memcpy(&word, id->value.bytes, type == ID_UUID ? 8 : Min(8, id->length));
-	return pg_ntoh64(word);
 }
 
 /* Insert those rows of a group of n that are not published. */
@@ -579,7 +375,7 @@ insert_new(Publisher *pub, const Table *table, uint32 facet, uint32 n)
 			Id			id;
 
 			ids_get(pub->ids, NODE(i), &id);
-			key[m] = sort_word(type, &id);
+			key[m] = id_sort_word(type, &id);
 			place[m++] = i;
 		}
 	radix_sort(key, place, key + 2 * (Size) m, key + 3 * (Size) m, m, 64);
@@ -592,10 +388,8 @@ insert_new(Publisher *pub, const Table *table, uint32 facet, uint32 n)
 	for (uint32 i = 0; i < m; i++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(pub->context);
-		TupleTableSlot *slot = writer_slot(table->writer);
-		Row			row;
+		PublishedRow row;
 		Id			id;
-		Datum		user_id;
 
 		if (i % AHEAD == 0)
 		{
@@ -611,18 +405,9 @@ insert_new(Publisher *pub, const Table *table, uint32 facet, uint32 n)
 		}
 		row = row_of(pub, (Place) {facet, (uint32) place[i]});
 		ids_get(pub->ids, NODE(place[i]), &id);
-		user_id = id_to_datum(type, &id);
-		set(slot, table->user_id, user_id);
-		set_row(table, slot, &row);
-		if (facet_row)
-			set(slot, table->facet, facet_name);
-		else
-		{
-			set(slot, table->recorded, Float4GetDatum(row.score));
-			record(pub, user_id, row.score);
-			pub->changed++;
-		}
-		writer_insert(table->writer);
+		published_insert(&table->published, &pub->history, id_to_datum(type, &id), facet_name,
+						 &row);
+		pub->changed += facet_row == NULL;
 		if (++pub->done % BATCH == 0)
 			progress_done(pub->done);
 		MemoryContextSwitchTo(old);
@@ -647,18 +432,19 @@ publish_table(Publisher *pub, Table *table)
 
 	table->seen = arena_address(arena, seen);
 	memset(table->seen, 0, seen_size);
-	if (table->facet == 0)
+	if (table->published.facet == 0)
 	{
 		/* every user's row may be changed or new, and be so only once */
 		entry = arena_alloc(arena, entry_size);
-		writer_defer_index(table->writer, table->score, arena_address(arena, entry), table->rows);
+		writer_defer_index(table->published.writer, table->published.score,
+						   arena_address(arena, entry), table->rows);
 	}
 	renew_all(pub, table);
-	if (table->facet == 0)
+	if (table->published.facet == 0)
 		insert_new(pub, table, NO_FACET, (uint32) table->rows);
 	for (uint32 f = table->first; f < table->last; f++)
 		insert_new(pub, table, f, pub->labels->facet[f].nodes);
-	writer_close(table->writer);
+	writer_close(table->published.writer);
 	if (entry != ARENA_NONE)
 		arena_free(arena, entry, entry_size);
 	arena_free(arena, seen, seen_size);
@@ -672,8 +458,8 @@ publish_facets(Publisher *pub, FacetType type, Oid relid)
 
 	if (!OidIsValid(relid))
 		return;
-	open_table(pub, &table, type == FACET_NETWORK ? TABLE_NETWORKS : TABLE_TOPICS, relid,
-			   facet_type_name[type]);
+	published_open(&table.published, pub->model, relid, facet_type_name[type]);
+	note_fresh(pub, type == FACET_NETWORK ? TABLE_NETWORKS : TABLE_TOPICS, table.published.writer);
 	if (pub->labels)
 	{
 		table.first = pub->labels->shared->facets_before[type];
@@ -714,18 +500,19 @@ publish(const Model *model, Ids *ids, Blocks *blocks, const Results *results,
 	pub.labels = labels;
 	pub.results = results;
 	pub.run = run;
-	pub.at = at;
 	pub.node = arena_address(arena, node);
 	for (uint32 p = 0; p < ID_PARTITIONS; p++)
 		for (uint32 i = blocks->shared->base[p]; i < blocks->shared->base[p + 1]; i++)
 			pub.node[blocks->number[i]] = p << NODE_PLACE_BITS | (i - blocks->shared->base[p]);
 	pub.context = AllocSetContextCreate(CurrentMemoryContext, "influence publish",
 										ALLOCSET_DEFAULT_SIZES);
-	open_history(&pub);
-	open_table(&pub, &table, TABLE_SCORES, model->scores, NULL);
+	recorder_open(&pub.history, model, run, at);
+	note_fresh(&pub, TABLE_HISTORY, pub.history.writer);
+	published_open(&table.published, model, model->scores, NULL);
+	note_fresh(&pub, TABLE_SCORES, table.published.writer);
 	table.rows = n;
 	publish_table(&pub, &table);
-	writer_close(pub.history);
+	writer_close(pub.history.writer);
 	publish_facets(&pub, FACET_NETWORK, model->networks);
 	publish_facets(&pub, FACET_TOPIC, model->topics);
 	arena_free(arena, node, node_size);
