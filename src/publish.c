@@ -1,13 +1,14 @@
 /*
  * publish.c
- *	  Writing scores where users read them.
+ *	  Writing scores where users read them: everybody's.
  *
  * The published table is brought in line with the results by ordinary row
  * versions: one scan of it finds rows that changed (updated), users that are
  * gone (deleted) and, by what is left over, users that are new (inserted, in
  * the order of their ids).  Rows that are as they should be are not touched.
  * Readers therefore wait for nothing, and see with any snapshot all old rows
- * or all new ones.  What happens to a row is in published.c.
+ * or all new ones.  What happens to a row is in published.c; the rows of some
+ * users alone are published by publish_some.c.
  *
  * The tables of networks and topics are brought in line in the same way.  A
  * row of a table belongs to a group, the whole graph or a facet, and has a
@@ -22,7 +23,6 @@
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 

@@ -22,9 +22,19 @@ typedef struct Results
 	MixtureUnits units;
 } Results;
 
+/* A user whose row is to be brought in line. */
+typedef struct Due
+{
+	uint32		number;			/* of the node; results are by number */
+	bool		gone;			/* takes no part any more: the row goes */
+} Due;
+
 extern void publish_check(Model *model);
 extern int64 publish(const Model *model, Ids *ids, Blocks *blocks, const Results *results,
 					 const Labels *labels, int64 run, TimestampTz at, uint32 *fresh);
+extern int64 publish_some(const Model *model, const Results *results, const Due *due, uint32 n,
+						  void (*user) (void *context, uint32 number, Id *id), void *context,
+						  int64 run, TimestampTz at, Arena *arena);
 extern void publish_indexes(const Model *model, uint32 fresh, int workers);
 
 #endif
