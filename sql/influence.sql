@@ -233,6 +233,7 @@ CREATE TABLE influence_model (
     keep_graphs int NOT NULL,
     mixture jsonb,
     keep_history interval,
+    score_tolerance float8 NOT NULL,
     id_type regtype NOT NULL,
     scores regclass NOT NULL,
     history regclass NOT NULL,
@@ -255,6 +256,7 @@ COMMENT ON COLUMN influence_model.interactions IS 'table or view that interactio
 COMMENT ON COLUMN influence_model.source IS 'its column of who reacted';
 COMMENT ON COLUMN influence_model.target IS 'its column of whom they reacted to';
 COMMENT ON COLUMN influence_model.keep_history IS 'how long rows of the history stay; NULL: for ever';
+COMMENT ON COLUMN influence_model.score_tolerance IS 'by how much scores may be off when an incremental refresh leaves them as they are';
 COMMENT ON COLUMN influence_model.id_type IS 'type of user ids: bigint, uuid or text';
 COMMENT ON COLUMN influence_model.scores IS 'table that scores are published in';
 COMMENT ON COLUMN influence_model.history IS 'table of changes of scores';
@@ -291,6 +293,7 @@ CREATE TABLE influence_run (
     edges bigint NOT NULL,
     iterations int NOT NULL,
     residual float8 NOT NULL,
+    error_bound float8 NOT NULL,
     converged boolean NOT NULL,
     changed bigint NOT NULL,
     peak_memory_bytes bigint NOT NULL,
@@ -316,6 +319,7 @@ COMMENT ON COLUMN influence_run.nodes IS 'users';
 COMMENT ON COLUMN influence_run.edges IS 'pairs of source and target';
 COMMENT ON COLUMN influence_run.iterations IS 'sweeps over all pairs until ranks had converged';
 COMMENT ON COLUMN influence_run.residual IS 'change of the ranks by the last sweep, sum of absolute values';
+COMMENT ON COLUMN influence_run.error_bound IS 'how far the ranks are from the exact ones at most, sum of absolute values';
 COMMENT ON COLUMN influence_run.changed IS 'scores that changed, appeared or went';
 COMMENT ON COLUMN influence_run.peak_memory_bytes IS 'most memory the run''s arrays took at a time, all processes together';
 COMMENT ON COLUMN influence_run.workers IS 'parallel workers that took part, beside the session''s own process';
@@ -352,7 +356,7 @@ CREATE VIEW influence_models AS
     SELECT name, interactions, source, target, weight, at, kind, network, topic,
            kind_weights, network_weights, half_life, pair_weight, restart,
            damping, tolerance, max_iterations, topic_parents, keep_graphs,
-           mixture, keep_history, id_type, scores, history, networks, topics, graph, forgotten, queue,
+           mixture, keep_history, score_tolerance, id_type, scores, history, networks, topics, graph, forgotten, queue,
            is_default, reference, c, runs, chances
     FROM @extschema@.influence_model;
 COMMENT ON VIEW influence_models IS 'models: what is defined';
@@ -363,14 +367,14 @@ COMMENT ON VIEW influence_models IS 'models: what is defined';
 CREATE VIEW influence_runs AS
     SELECT run, model, mode, started_at, finished_at, as_of,
            interactions, skipped, skipped_null, skipped_self, skipped_zero, skipped_future,
-           skipped_forgotten, nodes, edges, iterations, residual, converged, changed, peak_memory_bytes, workers,
+           skipped_forgotten, nodes, edges, iterations, residual, error_bound, converged, changed, peak_memory_bytes, workers,
            read_ms, build_ms, rank_ms, score_ms, publish_ms,
            'succeeded' AS status, NULL AS error
     FROM @extschema@.influence_run
     UNION ALL
     SELECT 0, f.model, f.mode, f.started_at, f.finished_at, f.as_of,
            NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-           NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+           NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
            NULL, NULL, NULL, NULL, NULL,
            f.status,
            CASE WHEN EXISTS (
@@ -424,10 +428,10 @@ CREATE FUNCTION influence_create_model(
     half_life interval = '90 days', pair_weight text = 'log', restart text = 'credible',
     damping float8 = 0.5, tolerance float8 = 1e-8, max_iterations int = 100,
     topic_parents regclass = NULL, keep_graphs int = 2, mixture jsonb = NULL,
-    keep_history interval = NULL)
+    keep_history interval = NULL, score_tolerance float8 = 0.25)
 RETURNS regclass
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION influence_create_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int, regclass, int, jsonb, interval)
+COMMENT ON FUNCTION influence_create_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int, regclass, int, jsonb, interval, float8)
 IS 'define a model, and make its tables in the current schema';
 
 CREATE FUNCTION influence_alter_model(
@@ -438,10 +442,10 @@ CREATE FUNCTION influence_alter_model(
     half_life interval = NULL, pair_weight text = NULL, restart text = NULL,
     damping float8 = NULL, tolerance float8 = NULL, max_iterations int = NULL,
     topic_parents regclass = NULL, keep_graphs int = NULL, mixture jsonb = NULL,
-    keep_history interval = NULL, reset text[] = NULL)
+    keep_history interval = NULL, score_tolerance float8 = NULL, reset text[] = NULL)
 RETURNS void
 LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION influence_alter_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int, regclass, int, jsonb, interval, text[])
+COMMENT ON FUNCTION influence_alter_model(text, regclass, name, name, name, name, name, name, name, jsonb, jsonb, interval, text, text, float8, float8, int, regclass, int, jsonb, interval, float8, text[])
 IS 'change a model: what is NULL stays, what reset lists is taken away';
 
 CREATE FUNCTION influence_drop_model(name text) RETURNS void

@@ -119,6 +119,18 @@ arena_reserve(Arena *arena, Size size)
 		;
 }
 
+/*
+ * Let a private array that has room for so many elements (0: it is NULL) have
+ * room for more; made in a memory context, and counted.
+ */
+void *
+arena_grow(Arena *arena, MemoryContext context, void *array, uint64 had, uint64 room, Size size)
+{
+	arena_reserve(arena, (room - had) * size);
+	return array ? repalloc_huge(array, Max(room * size, 1)) :
+		MemoryContextAllocHuge(context, Max(room * size, 1));
+}
+
 /* Stop counting what arena_reserve counted. */
 void
 arena_release(Arena *arena, Size size)

@@ -47,6 +47,8 @@ extern void arena_detach(Arena *arena);
 extern ArenaRef arena_alloc(Arena *arena, Size size);
 extern void arena_free(Arena *arena, ArenaRef ref, Size size);
 extern void arena_reserve(Arena *arena, Size size);
+extern void *arena_grow(Arena *arena, MemoryContext context, void *array, uint64 had,
+						uint64 room, Size size);
 extern void arena_release(Arena *arena, Size size);
 extern bool arena_is_shortage(const ErrorData *error);
 pg_noreturn extern void arena_report_limit(uint64 needed, uint64 limit);

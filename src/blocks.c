@@ -31,8 +31,6 @@
 #include "compat.h"
 #include "radix.h"
 
-#define CODES	256
-
 /*
  * From this part of all edges on, the blocks built from them are taken to say
  * what all will need; but not to be wrong by more than a tenth.
@@ -48,14 +46,15 @@ blocks_pair_weight(const BlocksShared *shared, double x)
 }
 
 /*
- * Set up in the leader once all ids are known.  per_node is what the caller
- * will need for each node beside the blocks, in bytes, per_node_after what it
- * will need on top when the blocks are freed; raises an error at once if that
- * cannot fit.
+ * Set up in the leader once all nodes are known, count[p] of them in
+ * partition p, which keep their order if ordered says so.  per_node is what
+ * the caller will need for each node beside the blocks, in bytes,
+ * per_node_after what it will need on top when the blocks are freed; raises an
+ * error at once if that cannot fit.
  */
 void
-blocks_init(BlocksShared *shared, Arena *arena, const IdsShared *ids,
-			const EdgesShared *edges, bool logarithmic, uint32 per_node, uint32 per_node_after)
+blocks_init(BlocksShared *shared, Arena *arena, const uint32 *count, bool ordered,
+			bool logarithmic, uint32 per_node, uint32 per_node_after)
 {
 	uint64		nodes = 0;
 	uint32		most = 0;
@@ -66,9 +65,8 @@ blocks_init(BlocksShared *shared, Arena *arena, const IdsShared *ids,
 	for (int p = 0; p < ID_PARTITIONS; p++)
 	{
 		shared->base[p] = (uint32) nodes;
-		nodes += ids_count(ids, p);
-		most = Max(most, ids_count(ids, p));
-		shared->edges_read += edges_count(edges, p);
+		nodes += count[p];
+		most = Max(most, count[p]);
 		if (csr_slots(ID_PARTITIONS, most) >= NO_NODE)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -86,11 +84,21 @@ blocks_init(BlocksShared *shared, Arena *arena, const IdsShared *ids,
 	pg_atomic_init_u64(&shared->bytes, 0);
 	pg_atomic_init_u64(&shared->edges_built, 0);
 	shared->number = arena_alloc(arena, nodes * sizeof(uint32));
-	shared->out_count = arena_alloc(arena, nodes * sizeof(uint32));
-	memset(arena_address(arena, shared->out_count), 0, nodes * sizeof(uint32));
-	shared->dictionary = arena_alloc(arena, CODES * sizeof(double));
+	if (ordered)
+	{
+		uint32	   *number = arena_address(arena, shared->number);
+
+		for (uint32 i = 0; i < nodes; i++)
+			number[i] = i;
+	}
+	else
+	{
+		shared->out_count = arena_alloc(arena, nodes * sizeof(uint32));
+		memset(arena_address(arena, shared->out_count), 0, nodes * sizeof(uint32));
+	}
+	shared->dictionary = arena_alloc(arena, BLOCK_CODES * sizeof(double));
 	dictionary = arena_address(arena, shared->dictionary);
-	for (int i = 0; i < CODES; i++)
+	for (int i = 0; i < BLOCK_CODES; i++)
 		dictionary[i] = blocks_pair_weight(shared, i + 1);
 }
 
@@ -205,8 +213,9 @@ compare_payloads(const void *a, const void *b)
 	return one < other ? -1 : one > other;
 }
 
-static void
-report_infinite_pair(void)
+/* Raise the error for such a pair. */
+void
+blocks_report_infinite_pair(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
@@ -307,7 +316,7 @@ blocks_build(Blocks *blocks, Edges *edges, const Labels *labels, uint32 partitio
 	bytes += pairs * sizeof(uint32);
 	offset = arena_address(arena, refs->offset);
 	column = arena_address(arena, refs->column);
-	if (!weighted && most <= CODES)
+	if (!weighted && most <= BLOCK_CODES)
 	{
 		refs->code = arena_alloc(arena, pairs);
 		out_code = arena_address(arena, refs->code);
@@ -344,13 +353,14 @@ blocks_build(Blocks *blocks, Edges *edges, const Labels *labels, uint32 partitio
 				part[parts].row = target;
 				part[parts].source = source;
 				part[parts].label = labels ? (uint32) (payload[first] >> 32) : 0;
+				part[parts].rows = (uint32) Min(i - first, UINT32_MAX);
 				part[parts].x = sum;
 				parts++;
 			}
 			x += sum;
 		} while (i < m && key[i] == key[start]);
 		if (isinf(x))
-			report_infinite_pair();
+			blocks_report_infinite_pair();
 		column[e] = source;
 		if (out_code)
 			out_code[e] = (uint8) (i - start - 1);
@@ -368,6 +378,7 @@ blocks_build(Blocks *blocks, Edges *edges, const Labels *labels, uint32 partitio
 		pfree(part);
 		arena_release(arena, parts_size);
 	}
+	refs->room = shared->pairs[partition] = pairs;
 	pg_atomic_fetch_add_u64(&shared->edges, pairs);
 	check_projection(blocks, bytes, m);
 }
@@ -415,13 +426,12 @@ blocks_free(Blocks *blocks)
 	{
 		BlockRefs  *refs = &blocks->shared->block[p];
 		CsrBlock   *block = &blocks->block[p];
-		uint64		pairs = csr_edges(block);
 
 		if (block->nrows > 0)
 		{
-			arena_free(blocks->arena, refs->column, pairs * sizeof(uint32));
-			arena_free(blocks->arena, refs->weight, pairs * sizeof(double));
-			arena_free(blocks->arena, refs->code, pairs);
+			arena_free(blocks->arena, refs->column, refs->room * sizeof(uint32));
+			arena_free(blocks->arena, refs->weight, refs->room * sizeof(double));
+			arena_free(blocks->arena, refs->code, refs->room);
 			arena_free(blocks->arena, refs->offset, ((Size) block->nrows + 1) * sizeof(uint64));
 		}
 		memset(refs, 0, sizeof(BlockRefs));

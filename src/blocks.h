@@ -19,6 +19,7 @@ typedef struct Part
 	uint32		row;			/* of the target in its block */
 	uint32		source;			/* slot */
 	uint32		label;			/* number; 0 where there are no labels */
+	uint32		rows;			/* that add up to x */
 	double		x;
 } Part;
 
@@ -28,12 +29,16 @@ typedef struct Part
  */
 typedef void (*PartConsumer) (void *context, uint32 partition, const Part *part, uint64 n);
 
+/* Weights that a byte can tell apart: see CsrBlock. */
+#define BLOCK_CODES	256
+
 typedef struct BlockRefs
 {
 	ArenaRef	offset;
 	ArenaRef	column;
 	ArenaRef	weight;
 	ArenaRef	code;
+	uint64		room;			/* pairs that the last three have room for */
 } BlockRefs;
 
 /* In shared memory when there are workers. */
@@ -51,7 +56,8 @@ typedef struct BlocksShared
 	pg_atomic_uint64 edges;		/* pairs in the blocks built */
 	pg_atomic_uint64 bytes;		/* in the blocks built, */
 	pg_atomic_uint64 edges_built;	/* and edges of the buckets they are from */
-	BlockRefs	block[ID_PARTITIONS];	/* each written by who builds it */
+	uint64		pairs[ID_PARTITIONS];	/* each written by who builds it, */
+	BlockRefs	block[ID_PARTITIONS];	/* and so are these */
 } BlocksShared;
 
 /* One process's view. */
@@ -64,13 +70,13 @@ typedef struct Blocks
 	CsrBlock	block[ID_PARTITIONS];	/* after blocks_resolve */
 } Blocks;
 
-extern void blocks_init(BlocksShared *shared, Arena *arena, const IdsShared *ids,
-						const EdgesShared *edges, bool logarithmic, uint32 per_node,
-						uint32 per_node_after);
+extern void blocks_init(BlocksShared *shared, Arena *arena, const uint32 *count, bool ordered,
+						bool logarithmic, uint32 per_node, uint32 per_node_after);
 extern Blocks *blocks_attach(BlocksShared *shared, Arena *arena);
 extern void blocks_count_sources(Blocks *blocks, Edges *edges);
 extern void blocks_order(Blocks *blocks, Ids *ids, uint32 partition);
 extern void blocks_ordered(Blocks *blocks);
+pg_noreturn extern void blocks_report_infinite_pair(void);
 extern double blocks_pair_weight(const BlocksShared *shared, double x);
 extern void blocks_build(Blocks *blocks, Edges *edges, const Labels *labels, uint32 partition,
 						 PartConsumer consumer, void *context);

@@ -40,6 +40,7 @@
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -259,31 +260,21 @@ map_columns(Capture *capture, Relation rel, const Model *model)
 
 	capture->columns = 0;
 	capture->last = 0;
-	capture->sign = get_attnum(model->queue, "sign");
-	if (capture->sign <= 0 || get_atttype(model->queue, capture->sign) != INT2OID)
-	{
-		capture->sign = InvalidAttrNumber;
-		return;
-	}
-	if (!owner_may_read(model))
+	capture->sign = track_sign(model);
+	if (capture->sign == InvalidAttrNumber || !owner_may_read(model))
 		return;
 	for (int c = 0; c < QUEUE_COLUMNS; c++)
 	{
 		Mapping    *column = &capture->column[n];
-		Oid			type;
 		char		align;
 
 		if (track_column(model, c) == NULL)
 			continue;
-		column->from = get_attnum(relid, track_column(model, c));
-		column->to = get_attnum(model->queue, queue_column_name[c]);
-		if (column->from <= 0 || column->to <= 0)
-			return;
-		type = getBaseType(get_atttype(relid, column->from));
-		if (type != getBaseType(get_atttype(model->queue, column->to)) ||
+		if (!track_map(model, c, relid, &column->from, &column->to) ||
 			get_attgenerated(relid, column->from) == ATTRIBUTE_GENERATED_VIRTUAL)
 			return;
-		get_typlenbyvalalign(type, &column->length, &column->byval, &align);
+		get_typlenbyvalalign(get_atttype(relid, column->from), &column->length, &column->byval,
+							 &align);
 		capture->last = Max(capture->last, column->from);
 		n++;
 	}
@@ -346,6 +337,25 @@ find_capture(FunctionCallInfo fcinfo, const TriggerData *data, Capture *found_ca
 	/* a copy: what the owner of a queue has run by it may come here again */
 	*found_capture = *capture;
 	return OidIsValid(capture->queue);
+}
+
+/*
+ * The same, with its queue locked for writing: whoever changes the queue's
+ * columns is waited for, and looked at what that has left.
+ */
+static bool
+find_locked_capture(FunctionCallInfo fcinfo, const TriggerData *data, Capture *capture)
+{
+	uint64		before;
+
+	do
+	{
+		if (!find_capture(fcinfo, data, capture))
+			return false;
+		before = changes;
+		LockRelationOid(capture->queue, RowExclusiveLock);
+	} while (changes != before);
+	return true;
 }
 
 /* --- writing ------------------------------------------------------------- */
@@ -654,7 +664,7 @@ influence_capture(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("influence_capture is not called as a trigger of influence_track"),
 				 errhint("Have the triggers made by influence_track.")));
-	if (!find_capture(fcinfo, data, &capture))
+	if (!find_locked_capture(fcinfo, data, &capture))
 		return PointerGetDatum(NULL);
 	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) || capture.columns == 0)
 		capture_unknown(&capture);

@@ -366,7 +366,7 @@ score(const FacetsShared *shared, Facet *facet, Solving *s, double *influence, F
 		facet->c = sum / n / 10;
 		facet->scale_taken = true;
 	}
-	score_percentiles(influence, n, percentile, s->scratch);
+	score_percentiles(influence, n, n, percentile, s->scratch);
 	for (uint32 v = 0; v < n; v++)
 	{
 		double		scored = score_of(influence[v], facet->reference, facet->c);
@@ -383,7 +383,7 @@ score(const FacetsShared *shared, Facet *facet, Solving *s, double *influence, F
 	/* ties must be ties in spite of the order of sums */
 	for (uint32 v = 0; v < n; v++)
 		influence[v] = score_settle(s->out_weight[v]);
-	score_percentiles(influence, n, percentile, s->scratch);
+	score_percentiles(influence, n, n, percentile, s->scratch);
 	for (uint32 v = 0; v < n; v++)
 		row[v].enthusiasm = percentile[v];
 }

@@ -55,6 +55,7 @@ struct Hierarchy
 {
 	MemoryContext context;
 	topics_hash *topics;
+	uint64		fingerprint;	/* sum over the rows that it was read from */
 	uint32		visits;
 	Topic	  **queue;			/* has room for all topics */
 };
@@ -185,6 +186,11 @@ hierarchy_read(Oid table)
 				topic[column] = topic_of(hierarchy, name[column]);
 			}
 			add_parent(hierarchy, topic[0], topic[1]);
+			hierarchy->fingerprint +=
+				hash_combine64(hash_bytes_extended((const unsigned char *) name[0].bytes,
+												   name[0].length, 0),
+							   hash_bytes_extended((const unsigned char *) name[1].bytes,
+												   name[1].length, 1));
 		}
 		SPI_freetuptable(SPI_tuptable);
 		CHECK_FOR_INTERRUPTS();
@@ -194,6 +200,13 @@ hierarchy_read(Oid table)
 	hierarchy->queue = MemoryContextAllocHuge(hierarchy->context,
 											  (Size) (hierarchy->topics->members + 1) * sizeof(Topic *));
 	return hierarchy;
+}
+
+/* What tells it from others, most probably: a number not 0; 0 for none at all. */
+uint64
+hierarchy_fingerprint(const Hierarchy *hierarchy)
+{
+	return hierarchy == NULL ? 0 : Max(hierarchy->fingerprint, 1);
 }
 
 /*

@@ -26,6 +26,7 @@ typedef struct Hierarchy Hierarchy;
 
 extern void hierarchy_check(Oid table);
 extern Hierarchy *hierarchy_read(Oid table);
+extern uint64 hierarchy_fingerprint(const Hierarchy *hierarchy);
 extern const LabelName *hierarchy_ancestors(Hierarchy *hierarchy, LabelName topic, int *n);
 
 #endif

@@ -16,6 +16,7 @@
  *				does not count 1;
  *	varint		in the latter case the number of parts; and of each part
  *	varint		its label, if labels are kept,
+ *	varint		if weighted, how many interactions it is of,
  *	varint or double	its x, if weighted, or if it is not 1.
  *
  * The changes of a partition, in a row's data, by row, source and label
@@ -25,7 +26,8 @@
  *	varint		the slot of the source - that of the one before, if that is of
  *				the same row, or 0,
  *	varint		its label, if labels are kept,
- *	varint or double	what its x is now instead; 0 if there is no such part.
+ *	varint		if weighted, of how many interactions it is now instead,
+ *	varint or double	and what its x is; 0 if there is no such part.
  */
 #include "postgres.h"
 
@@ -120,6 +122,7 @@ put_part(Keeper *keeper, const Part *part, bool counted)
 		put(keeper, part->label);
 	if (keeper->edges->weighted)
 	{
+		put(keeper, part->rows);
 		need(keeper, sizeof(double));
 		memcpy(keeper->data + keeper->used, &part->x, sizeof(double));
 		keeper->used += sizeof(double);
@@ -244,6 +247,25 @@ put_row(GraphTable *table, const char *section, LabelName facet, uint32 partitio
 
 static const LabelName no_facet = {"", 0};
 
+/* Append an id. */
+static void
+put_id(StringInfo data, IdType type, const Id *id)
+{
+	switch (type)
+	{
+		case ID_BIGINT:
+			appendBinaryStringInfo(data, (char *) &id->value.number, sizeof(int64));
+			break;
+		case ID_UUID:
+			appendBinaryStringInfo(data, id->value.bytes, UUID_LEN);
+			break;
+		case ID_TEXT:
+			appendBinaryStringInfo(data, (char *) &id->length, sizeof(uint32));
+			appendBinaryStringInfo(data, id->value.bytes, id->length);
+			break;
+	}
+}
+
 /* The ids of the nodes of a partition, in order. */
 static void
 publish_ids(GraphTable *table, const Model *model, Ids *ids, const Blocks *blocks, uint32 p,
@@ -261,19 +283,7 @@ publish_ids(GraphTable *table, const Model *model, Ids *ids, const Blocks *block
 		Id			id;
 
 		ids_get(ids, node_of[i], &id);
-		switch (model->id_type)
-		{
-			case ID_BIGINT:
-				appendBinaryStringInfo(&data, (char *) &id.value.number, sizeof(int64));
-				break;
-			case ID_UUID:
-				appendBinaryStringInfo(&data, id.value.bytes, UUID_LEN);
-				break;
-			case ID_TEXT:
-				appendBinaryStringInfo(&data, (char *) &id.length, sizeof(uint32));
-				appendBinaryStringInfo(&data, id.value.bytes, id.length);
-				break;
-		}
+		put_id(&data, model->id_type, &id);
 	}
 	put_row(table, "ids", no_facet, p, 0, data.data, data.len);
 	pfree(data.data);
@@ -282,26 +292,30 @@ publish_ids(GraphTable *table, const Model *model, Ids *ids, const Blocks *block
 /* The voices of the nodes of a partition; share is rank / activity by slot. */
 static void
 publish_voices(GraphTable *table, const Blocks *blocks, uint32 p, const double *share,
-			   double *voice)
+			   uint32 users, double *voice)
 {
 	CsrBlock	block = {.lane = p, .lanes = ID_PARTITIONS};
 	uint32		n = blocks->shared->base[p + 1] - blocks->shared->base[p];
 
 	for (uint32 i = 0; i < n; i++)
-		voice[i] = share[csr_slot(&block, i)] * blocks->shared->nodes;
+		voice[i] = share[csr_slot(&block, i)] * users;
 	put_row(table, "voices", no_facet, p, 0, voice, n * sizeof(double));
 }
 
-/* What is published of the nodes of a partition. */
+/*
+ * What is published of the nodes of a partition: as published says by number,
+ * or if that is NULL, all results.
+ */
 static void
 publish_scores(GraphTable *table, const Blocks *blocks, uint32 p, const Results *results,
-			   KeptScore *score)
+			   const KeptScore *published, KeptScore *score)
 {
 	uint32		base = blocks->shared->base[p];
 	uint32		n = blocks->shared->base[p + 1] - base;
 
 	for (uint32 i = 0; i < n; i++)
-		score[i] = (KeptScore) {results->score[base + i], results->percentile[base + i]};
+		score[i] = published ? published[base + i] :
+			(KeptScore) {results->score[base + i], results->percentile[base + i]};
 	put_row(table, "scores", no_facet, p, 0, score, n * sizeof(KeptScore));
 }
 
@@ -343,41 +357,28 @@ publish_edges(GraphTable *table, Keeper *keeper, uint32 p)
 	keeper->file[p] = NULL;
 }
 
-/* What labels say, in the order of their numbers, with all their topics. */
+/*
+ * What labels say, with all their topics: those from a number on.
+ * label_number gives their numbers in labels; NULL: they are the same.
+ */
 static void
-publish_labels(GraphTable *table, Labels *labels)
+publish_labels(GraphTable *table, Labels *labels, const uint32 *label_number, uint32 from, uint32 n)
 {
-	LabelsShared *shared = labels->shared;
-	LabelText	text;
 	StringInfoData data;
-	char	   *bytes = NULL;
-	Size		size = 0;
+	uint32		first = from;
 
-	label_init(&text);
 	initStringInfo(&data);
-	for (uint32 i = 0; i < shared->labels; i++)
+	for (uint32 i = from; i < n; i++)
 	{
 		Id			id;
-		Size		length;
 
-		ids_get(labels->ids, labels->node[i], &id);
-		if (label_decode(id.value.bytes, id.value.bytes + id.length, &text) == NULL)
-			elog(ERROR, "label cannot be read");
-		for (uint32 j = labels->facet_offset[i]; j < labels->facet_offset[i + 1]; j++)
-			if (labels->facet[labels->facet_of[j]].type == FACET_TOPIC)
-				label_add_topic(&text, labels_facet_name(labels, labels->facet_of[j]));
-		length = label_size(&text);
-		if (length > size)
+		ids_get(labels->ids, labels->node[label_number ? label_number[i] : i], &id);
+		appendBinaryStringInfo(&data, id.value.bytes, id.length);
+		if (i + 1 - first == KEPT_LABELS || i + 1 == n)
 		{
-			bytes = bytes ? repalloc(bytes, length) : palloc(length);
-			size = length;
-		}
-		(void) label_encode(&text, bytes);
-		appendBinaryStringInfo(&data, bytes, length);
-		if ((i + 1) % KEPT_LABELS == 0 || i + 1 == shared->labels)
-		{
-			put_row(table, "labels", no_facet, 0, i / KEPT_LABELS * KEPT_LABELS, data.data, data.len);
+			put_row(table, "labels", no_facet, 0, first, data.data, data.len);
 			resetStringInfo(&data);
+			first = i + 1;
 		}
 	}
 	pfree(data.data);
@@ -409,6 +410,22 @@ publish_facet(GraphTable *table, Labels *labels, uint32 f)
 			voice[n++] = (KeptVoice) {row[i].number, 0, row[i].voice};
 	}
 	pfree(voice);
+}
+
+/* Open the table, to write the graph of a run. */
+static GraphTable
+open_table(const Model *model, int64 run)
+{
+	GraphTable	table = {.this_run = run};
+
+	table.writer = writer_open(model->graph, NULL);
+	table.run = writer_column(table.writer, "run", INT8OID);
+	table.section = writer_column(table.writer, "section", TEXTOID);
+	table.facet = writer_column(table.writer, "facet", TEXTOID);
+	table.partition = writer_column(table.writer, "partition", INT4OID);
+	table.first = writer_column(table.writer, "first", INT4OID);
+	table.data = writer_column(table.writer, "data", BYTEAOID);
+	return table;
 }
 
 /*
@@ -477,10 +494,11 @@ keep_forget(const Model *model, int64 run, int64 base)
  */
 void
 keep_publish(Keeper *keeper, const Model *model, Ids *ids, const Blocks *blocks,
-			 Labels *labels, const double *share, const Results *results, int64 run,
-			 TimestampTz as_of)
+			 Labels *labels, const double *share, const Results *results,
+			 const KeptScore *published, int64 run, TimestampTz as_of, TimestampTz published_at,
+			 uint64 hierarchy)
 {
-	GraphTable	table = {0};
+	GraphTable	table;
 	KeptHead	head = {
 		.magic = KEPT_MAGIC,
 		.id_type = model->id_type,
@@ -490,10 +508,12 @@ keep_publish(Keeper *keeper, const Model *model, Ids *ids, const Blocks *blocks,
 		.base = run,
 		.as_of = as_of,
 		.landmark = as_of,
-		.published = as_of,
+		.published = published_at,
 		.scale = 1,
+		.hierarchy = hierarchy,
 		.units = results->units,
-		.users = blocks->shared->nodes,
+		.users = results->users,
+		.dangling = results->dangling,
 		.nodes = blocks->shared->nodes,
 		.labels = labels ? labels->shared->labels : 0,
 		.base_labels = labels ? labels->shared->labels : 0
@@ -505,36 +525,140 @@ keep_publish(Keeper *keeper, const Model *model, Ids *ids, const Blocks *blocks,
 	for (int p = 0; p < ID_PARTITIONS; p++)
 	{
 		head.count[p] = head.base_count[p] = blocks->shared->base[p + 1] - blocks->shared->base[p];
+		head.pairs[p] = blocks->shared->pairs[p];
 		most = Max(most, head.count[p]);
 	}
 	size = most * sizeof(double);
 	arena_reserve(keeper->arena, size);
 	scratch = palloc_extended(Max(size, 1), MCXT_ALLOC_HUGE);
-	table.writer = writer_open(model->graph, NULL);
-	table.run = writer_column(table.writer, "run", INT8OID);
-	table.section = writer_column(table.writer, "section", TEXTOID);
-	table.facet = writer_column(table.writer, "facet", TEXTOID);
-	table.partition = writer_column(table.writer, "partition", INT4OID);
-	table.first = writer_column(table.writer, "first", INT4OID);
-	table.data = writer_column(table.writer, "data", BYTEAOID);
-	table.this_run = run;
+	table = open_table(model, run);
 	put_row(&table, "head", no_facet, 0, 0, &head, sizeof(head));
 	for (uint32 p = 0; p < ID_PARTITIONS; p++)
 	{
 		if (head.count[p] == 0)
 			continue;
 		publish_ids(&table, model, ids, blocks, p, scratch);
-		publish_voices(&table, blocks, p, share, scratch);
-		publish_scores(&table, blocks, p, results, scratch);
+		publish_voices(&table, blocks, p, share, results->users, scratch);
+		publish_scores(&table, blocks, p, results, published, scratch);
 		publish_edges(&table, keeper, p);
 	}
 	if (labels)
 	{
-		publish_labels(&table, labels);
+		publish_labels(&table, labels, NULL, 0, head.labels);
 		for (uint32 f = 0; f < labels->shared->facets; f++)
 			publish_facet(&table, labels, f);
 	}
 	writer_close(table.writer);
 	pfree(scratch);
 	arena_release(keeper->arena, size);
+}
+
+/* The ids of the nodes of a partition that the base does not have. */
+static void
+publish_new_ids(GraphTable *table, const KeptHead *head, const KeptChanges *changes, uint32 p)
+{
+	StringInfoData data;
+
+	initStringInfo(&data);
+	for (uint32 row = head->base_count[p]; row < head->count[p]; row++)
+	{
+		Id			id;
+
+		changes->user(changes->context, p, row, &id);
+		put_id(&data, head->id_type, &id);
+	}
+	if (head->base_count[p] < head->count[p])
+		put_row(table, "ids", no_facet, p, head->base_count[p], data.data, data.len);
+	pfree(data.data);
+}
+
+/* The parts of a partition that are not what they are in the base. */
+static void
+publish_changes(GraphTable *table, Arena *arena, const KeptHead *head,
+				const KeptChanges *changes, uint32 p)
+{
+	const Part *change = changes->change[p];
+	uint64		n = changes->changes[p];
+	Size		size = n * (4 * VARINT_MOST + sizeof(double));
+	uint8	   *data;
+	uint8	   *to;
+	uint32		row = 0;
+	uint32		source = 0;
+
+	if (n == 0)
+		return;
+	arena_reserve(arena, size);
+	to = data = palloc_extended(size, MCXT_ALLOC_HUGE);
+	for (uint64 i = 0; i < n; i++)
+	{
+		if (change[i].row != row)
+			source = 0;
+		to = varint_put(to, change[i].row - row);
+		to = varint_put(to, change[i].source - source);
+		row = change[i].row;
+		source = change[i].source;
+		if (head->labelled)
+			to = varint_put(to, change[i].label);
+		if (head->weighted)
+		{
+			to = varint_put(to, change[i].rows);
+			memcpy(to, &change[i].x, sizeof(double));
+			to += sizeof(double);
+		}
+		else
+			to = varint_put(to, (uint64) change[i].x);
+	}
+	put_row(table, "changes", no_facet, p, 0, data, to - data);
+	pfree(data);
+	arena_release(arena, size);
+}
+
+/*
+ * In the leader, when workers are gone: write the graph of an incremental run,
+ * by what is different from its base.  head says all but what follows from
+ * blocks, labels and results; share is rank / activity, by slot.
+ */
+void
+keep_publish_changes(const KeptHead *before, const KeptChanges *changes, const Model *model,
+					 const Blocks *blocks, Labels *labels, const double *share,
+					 const Results *results, int64 run)
+{
+	GraphTable	table = open_table(model, run);
+	KeptHead	head = *before;
+	Size		size = 0;
+	void	   *scratch;
+
+	head.units = results->units;
+	head.users = results->users;
+	head.dangling = results->dangling;
+	head.changes = 0;
+	head.nodes = blocks->shared->nodes;
+	for (int p = 0; p < ID_PARTITIONS; p++)
+	{
+		head.count[p] = blocks->shared->base[p + 1] - blocks->shared->base[p];
+		head.pairs[p] = blocks->shared->pairs[p];
+		head.changes += changes->changes[p];
+		size = Max(size, head.count[p] * sizeof(double));
+	}
+	arena_reserve(blocks->arena, size);
+	scratch = palloc_extended(Max(size, 1), MCXT_ALLOC_HUGE);
+	put_row(&table, "head", no_facet, 0, 0, &head, sizeof(head));
+	for (uint32 p = 0; p < ID_PARTITIONS; p++)
+	{
+		if (head.count[p] == 0)
+			continue;
+		publish_new_ids(&table, &head, changes, p);
+		publish_voices(&table, blocks, p, share, head.users, scratch);
+		publish_scores(&table, blocks, p, results, changes->published, scratch);
+		publish_changes(&table, blocks->arena, &head, changes, p);
+	}
+	if (labels)
+	{
+		publish_labels(&table, labels, changes->label_number, head.base_labels, head.labels);
+		for (uint32 f = 0; f < labels->shared->facets; f++)
+			publish_facet(&table, labels, f);
+	}
+	writer_close(table.writer);
+	pfree(scratch);
+	arena_release(blocks->arena, size);
 }

@@ -77,6 +77,9 @@ typedef struct KeptHead
 	uint32		base_labels;	/* of them, the base's */
 	uint32		count[ID_PARTITIONS];	/* nodes */
 	uint32		base_count[ID_PARTITIONS];	/* of them, the base's */
+	uint64		pairs[ID_PARTITIONS];	/* by the target's partition */
+	double		dangling;		/* rank of nodes that react to nobody */
+	uint64		changes;		/* parts that are not what they are in the base */
 } KeptHead;
 
 typedef struct KeptVoice
@@ -92,6 +95,17 @@ typedef struct KeptScore
 	float		score;
 	float		percentile;
 } KeptScore;
+
+/* What the graph of an incremental refresh has beside that of its base. */
+typedef struct KeptChanges
+{
+	const Part *change[ID_PARTITIONS];	/* by row, source and label */
+	uint64		changes[ID_PARTITIONS];
+	const uint32 *label_number; /* in labels, by number in the graph */
+	const KeptScore *published; /* by number */
+	void		(*user) (void *context, uint32 partition, uint32 row, Id *id);
+	void	   *context;		/* for user, which tells ids */
+} KeptChanges;
 
 /* Rows are cut when they reach so many bytes. */
 #define KEPT_ROW	65536
@@ -112,6 +126,10 @@ extern void keep_block(Keeper *keeper, uint32 partition, uint32 nrows, const Par
 extern void keep_forget(const Model *model, int64 run, int64 base);
 extern void keep_publish(Keeper *keeper, const Model *model, Ids *ids, const Blocks *blocks,
 						 Labels *labels, const double *share, const Results *results,
-						 int64 run, TimestampTz as_of);
+						 const KeptScore *published, int64 run, TimestampTz as_of,
+						 TimestampTz published_at, uint64 hierarchy);
+extern void keep_publish_changes(const KeptHead *head, const KeptChanges *changes,
+								 const Model *model, const Blocks *blocks, Labels *labels,
+								 const double *share, const Results *results, int64 run);
 
 #endif

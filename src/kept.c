@@ -172,6 +172,9 @@ valid_units(const MixtureUnits *units)
 		units->person >= 0 && !isinf(units->person);
 }
 
+/* Pairs of a partition: room for more is not asked for. */
+#define MOST_PAIRS	(UINT64CONST(1) << 40)
+
 /*
  * Is a head such as refreshes of a model write?  Also sets the numbers of the
  * first nodes of the partitions.
@@ -183,8 +186,9 @@ valid_head(const Model *model, int64 run, const KeptHead *head, uint32 *number)
 
 	if (head->magic != KEPT_MAGIC || head->id_type != model->id_type ||
 		head->weighted > 1 || head->labelled > 1 || head->logarithmic > 1 ||
-		head->base < 1 || head->base > run || head->landmark > head->as_of ||
+		head->base < 1 || head->base > run || head->landmark > head->as_of || head->published > head->as_of ||
 		!(head->scale > 0 && head->scale <= 1) || !valid_units(&head->units) ||
+		!(head->dangling >= 0 && head->dangling < 2) || head->changes > MOST_PAIRS ||
 		head->base_labels > head->labels || head->users > head->nodes)
 		return false;
 	/* one that is told in full is its own base */
@@ -192,7 +196,7 @@ valid_head(const Model *model, int64 run, const KeptHead *head, uint32 *number)
 		return false;
 	for (int p = 0; p < ID_PARTITIONS; p++)
 	{
-		if (head->base_count[p] > head->count[p] ||
+		if (head->base_count[p] > head->count[p] || head->pairs[p] > MOST_PAIRS ||
 			(head->base == run && head->base_count[p] != head->count[p]))
 			return false;
 		number[p] = (uint32) nodes;
@@ -204,6 +208,30 @@ valid_head(const Model *model, int64 run, const KeptHead *head, uint32 *number)
 	return nodes == head->nodes;
 }
 
+/* The name of the table of graphs, qualified and quoted; it is locked for reading. */
+static const char *
+open_table(Model *model)
+{
+	Relation	rel = OidIsValid(model->graph) ? try_relation_open(model->graph, AccessShareLock) : NULL;
+	const char *name;
+
+	tables_check(rel, TABLE_GRAPH);
+	name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+									  RelationGetRelationName(rel));
+	relation_close(rel, NoLock);
+	return name;
+}
+
+/* Take a head over; false if it is damaged. */
+static bool
+take_head(Kept *kept, const KeptData *data)
+{
+	if (data->length != sizeof(KeptHead))
+		return false;
+	memcpy(&kept->head, data->bytes, sizeof(KeptHead));
+	return valid_head(kept->model, kept->run, &kept->head, kept->number);
+}
+
 /*
  * Open the graph of a run of a model; 0 is the last one, and what is opened
  * goes with the current memory context.  Raises an error if there is no such
@@ -213,13 +241,9 @@ Kept *
 kept_open(Model *model, int64 run)
 {
 	Kept	   *kept = palloc0(sizeof(Kept));
-	Relation	rel = OidIsValid(model->graph) ? try_relation_open(model->graph, AccessShareLock) : NULL;
 	KeptData   *data;
 
-	tables_check(rel, TABLE_GRAPH);
-	kept->table = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-											 RelationGetRelationName(rel));
-	relation_close(rel, NoLock);
+	kept->table = open_table(model);
 	kept->model = model;
 	kept->context = CurrentMemoryContext;
 	kept->run = run;
@@ -235,18 +259,44 @@ kept_open(Model *model, int64 run)
 				 kept->run == 0 ? errhint("Refresh the model.") :
 				 errhint("The graphs of the last %d runs are kept: see keep_graphs of influence_alter_model.",
 						 model->keep_graphs)));
-	if (data->length != sizeof(KeptHead))
-		kept_report_damaged(kept, "head");
-	memcpy(&kept->head, data->bytes, sizeof(KeptHead));
-	if (!valid_head(model, kept->run, &kept->head, kept->number))
+	if (!take_head(kept, data))
 		kept_report_damaged(kept, "head");
 	return kept;
+}
+
+/* Can the graph of a run be opened?  Its rows may be damaged all the same. */
+bool
+kept_can_open(Model *model, int64 run)
+{
+	Kept		kept = {.model = model, .context = CurrentMemoryContext, .run = run};
+	KeptData   *data;
+
+	kept.table = open_table(model);
+	return kept_fetch(&kept, run, "head", kept_no_facet, 0, &data) == 1 && take_head(&kept, data);
 }
 
 const KeptHead *
 kept_head(const Kept *kept)
 {
 	return &kept->head;
+}
+
+/* How many pairs a graph has. */
+uint64
+kept_head_edges(const KeptHead *head)
+{
+	uint64		sum = 0;
+
+	for (int p = 0; p < ID_PARTITIONS; p++)
+		sum += head->pairs[p];
+	return sum;
+}
+
+/* The last run of a model whose graph is kept; 0 if there is none. */
+int64
+kept_last_run(Model *model)
+{
+	return last_run(open_table(model), PG_INT64_MAX);
 }
 
 /* The run before it whose graph is kept, too; 0 if there is none. */

@@ -33,9 +33,18 @@ typedef struct Kept Kept;
  */
 typedef void (*KeptConsumer) (void *context, KeptNode source, const Part *part, int n);
 
+/*
+ * Takes n pairs of a graph that has neither weights nor labels, ascending:
+ * slots of their sources, and how often they occurred.
+ */
+typedef void (*KeptCountConsumer) (void *context, const uint32 *source, const uint32 *count, int n);
+
 extern void kept_report_damaged(const Kept *kept, const char *section);
 extern Kept *kept_open(Model *model, int64 run);
+extern bool kept_can_open(Model *model, int64 run);
 extern const KeptHead *kept_head(const Kept *kept);
+extern uint64 kept_head_edges(const KeptHead *head);
+extern int64 kept_last_run(Model *model);
 extern int64 kept_run_before(const Kept *kept);
 extern KeptView kept_view(Kept *kept, const char *network, const char *topic);
 extern bool kept_find(Kept *kept, const Id *id, KeptNode *node);
@@ -49,7 +58,7 @@ extern void kept_rows(Kept *kept, void (*row) (void *context, KeptNode node),
 					  KeptConsumer consumer, void *context);
 extern void kept_partition(Kept *kept, uint32 partition,
 						   void (*row) (void *context, KeptNode node),
-						   KeptConsumer consumer, void *context);
+						   KeptConsumer consumer, KeptCountConsumer counts, void *context);
 extern const Part *kept_changes(Kept *kept, uint32 partition, uint64 *n);
 extern const LabelText *kept_label(Kept *kept, uint32 label);
 extern bool kept_counts(Kept *kept, const KeptView *view, uint32 label);

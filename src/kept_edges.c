@@ -137,14 +137,12 @@ decode_changes(Kept *kept, uint32 partition, const KeptData *data, KeptParts *ch
 		part->row = (uint32) row;
 		part->source = (uint32) source;
 		part->label = (uint32) label;
+		at = get(kept, "changes", at, end, &count);
+		part->rows = (uint32) Min(count, UINT32_MAX);
+		part->x = (double) count;
 		if (head->weighted)
 			at = get_double(kept, "changes", at, end, &part->x);
-		else
-		{
-			at = get(kept, "changes", at, end, &count);
-			part->x = (double) count;
-		}
-		if (!(part->x >= 0) || isinf(part->x))
+		if (!(part->x >= 0) || isinf(part->x) || (part->x > 0) != (count > 0))
 			kept_report_damaged(kept, "changes");
 		if (n > 0 && part->row == part[-1].row && part->source == part[-1].source &&
 			part->label <= part[-1].label)
@@ -225,14 +223,12 @@ get_parts(Kept *kept, const Row *row, const uint8 **at)
 		part->row = row->node.row;
 		part->source = (uint32) row->source;
 		part->label = (uint32) value;
+		*at = get(kept, "edges", *at, end, &value);
+		part->rows = (uint32) Min(value, UINT32_MAX);
+		part->x = (double) value;
 		if (head->weighted)
 			*at = get_double(kept, "edges", *at, end, &part->x);
-		else
-		{
-			*at = get(kept, "edges", *at, end, &value);
-			part->x = (double) value;
-		}
-		if (!(part->x > 0) || isinf(part->x))
+		if (value == 0 || !(part->x > 0) || isinf(part->x))
 			kept_report_damaged(kept, "edges");
 		part->x *= row->scale;
 	}
@@ -269,11 +265,16 @@ get_pair(Kept *kept, Row *row, KeptNode *source)
 		part->row = row->node.row;
 		part->source = (uint32) row->source;
 		part->label = (uint32) label;
+		part->rows = 1;
 		part->x = row->scale;
 		if (head->weighted)
 		{
+			uint64		rows;
+
+			at = get(kept, "edges", at, row->end, &rows);
+			part->rows = (uint32) Min(rows, UINT32_MAX);
 			at = get_double(kept, "edges", at, row->end, &part->x);
-			if (!(part->x > 0) || isinf(part->x))
+			if (rows == 0 || !(part->x > 0) || isinf(part->x))
 				kept_report_damaged(kept, "edges");
 			part->x *= row->scale;
 		}
@@ -370,43 +371,64 @@ pass_changed(Row row, uint64 pairs, const Part *change, uint64 changes,
 	return row.at;
 }
 
+/* Pairs that are passed on together. */
+#define COUNTS	256
+
 /*
- * Pass on so many pairs of a row without changes of a graph that has neither
- * weights nor labels: the case that is to be fast.
+ * Read so many pairs of a row without changes of a graph that has neither
+ * weights nor labels, the case that is to be fast, and pass them on together
+ * if there is who takes them so.
  */
 static const uint8 *
-pass_counts(const Row *row, uint64 pairs, KeptConsumer consumer, void *context)
+pass_counts(const Row *row, uint64 pairs, KeptConsumer consumer, KeptCountConsumer counts,
+			void *context)
 {
 	const Kept *kept = row->kept;
 	const uint32 *base_count = kept->head.base_count;
 	const uint8 *at = row->at;
 	const uint8 *end = row->end;
 	uint64		slot = UINT64_MAX;
-	Part		part = {.row = row->node.row};
+	uint32		source[COUNTS];
+	uint32		count[COUNTS];
 
-	for (; pairs > 0; pairs--)
+	while (pairs > 0)
 	{
-		KeptNode	source;
-		uint64		code;
-		uint64		count = 1;
+		int			n = (int) Min(pairs, COUNTS);
 
-		at = get_code(kept, at, end, &code);
-		slot += (code >> 1) + 1;
-		source = node_of_slot(slot);
-		if (unlikely(slot >= NO_NODE || source.row >= base_count[source.partition]))
-			kept_report_damaged(kept, "edges");
-		if (code & 1)
+		for (int i = 0; i < n; i++)
 		{
-			uint64		parts;
+			KeptNode	node;
+			uint64		code;
 
-			at = get(kept, "edges", at, end, &parts);
-			at = get(kept, "edges", at, end, &count);
-			if (parts != 1 || count == 0)
+			at = get_code(kept, at, end, &code);
+			slot += (code >> 1) + 1;
+			node = node_of_slot(slot);
+			if (unlikely(slot >= NO_NODE || node.row >= base_count[node.partition]))
 				kept_report_damaged(kept, "edges");
+			source[i] = (uint32) slot;
+			count[i] = 1;
+			if (code & 1)
+			{
+				uint64		parts;
+				uint64		more;
+
+				at = get(kept, "edges", at, end, &parts);
+				at = get(kept, "edges", at, end, &more);
+				if (parts != 1 || more == 0 || more > UINT32_MAX)
+					kept_report_damaged(kept, "edges");
+				count[i] = (uint32) more;
+			}
 		}
-		part.source = (uint32) slot;
-		part.x = (double) count * row->scale;
-		consumer(context, source, &part, 1);
+		if (counts)
+			counts(context, source, count, n);
+		else
+			for (int i = 0; i < n; i++)
+			{
+				Part		part = {row->node.row, source[i], 0, count[i], count[i] * row->scale};
+
+				consumer(context, node_of_slot(source[i]), &part, 1);
+			}
+		pairs -= n;
 	}
 	return at;
 }
@@ -417,7 +439,8 @@ pass_counts(const Row *row, uint64 pairs, KeptConsumer consumer, void *context)
  */
 static const uint8 *
 pass_row(Kept *kept, KeptNode node, double scale, const uint8 *at, const uint8 *end,
-		 const Part *change, uint64 changes, KeptConsumer consumer, void *context)
+		 const Part *change, uint64 changes, KeptConsumer consumer, KeptCountConsumer counts,
+		 void *context)
 {
 	Row			row = {kept, node, scale, .end = end, .source = UINT64_MAX};
 	uint64		pairs;
@@ -429,7 +452,7 @@ pass_row(Kept *kept, KeptNode node, double scale, const uint8 *at, const uint8 *
 	if (changes > 0)
 		return pass_changed(row, pairs, change, changes, consumer, context);
 	if (consumer && !kept->head.labelled && !kept->head.weighted)
-		return pass_counts(&row, pairs, consumer, context);
+		return pass_counts(&row, pairs, consumer, counts, context);
 	for (; pairs > 0; pairs--)
 	{
 		KeptNode	source;
@@ -498,8 +521,8 @@ kept_row(Kept *kept, KeptNode node, KeptConsumer consumer, void *context)
 	at = data->bytes;
 	end = at + data->length;
 	for (uint32 row = data->first; row < node.row; row++)
-		at = pass_row(kept, (KeptNode) {node.partition, row}, 1, at, end, NULL, 0, NULL, NULL);
-	(void) pass_row(kept, node, head->scale, at, end, change, changes, consumer, context);
+		at = pass_row(kept, (KeptNode) {node.partition, row}, 1, at, end, NULL, 0, NULL, NULL, NULL);
+	(void) pass_row(kept, node, head->scale, at, end, change, changes, consumer, NULL, context);
 	kept_data_free(data);
 	pfree(data);
 }
@@ -508,7 +531,7 @@ kept_row(Kept *kept, KeptNode node, KeptConsumer consumer, void *context)
 static void
 pass_partition(Kept *kept, uint32 partition, double scale,
 			   void (*row) (void *context, KeptNode node),
-			   KeptConsumer consumer, void *context)
+			   KeptConsumer consumer, KeptCountConsumer counts, void *context)
 {
 	const KeptHead *head = &kept->head;
 	uint32		in_base = head->base_count[partition];
@@ -535,7 +558,7 @@ pass_partition(Kept *kept, uint32 partition, double scale,
 			{
 				row(context, node);
 				n = changes_of_row(change, changes, node.row);
-				at = pass_row(kept, node, scale, at, end, change, n, consumer, context);
+				at = pass_row(kept, node, scale, at, end, change, n, consumer, counts, context);
 				change += n;
 				changes -= n;
 				node.row++;
@@ -562,13 +585,15 @@ pass_partition(Kept *kept, uint32 partition, double scale,
 
 /*
  * Pass the rows of a partition on, ascending: row is told of each, consumer of
- * the pairs that end in it.  Their x is as of the head's landmark.
+ * the pairs that end in it.  Their x is as of the head's landmark.  counts, if
+ * it is not NULL, takes pairs instead where it can: of a row either does, but
+ * for pairs of graphs without labels and weights that have changed.
  */
 void
 kept_partition(Kept *kept, uint32 partition, void (*row) (void *context, KeptNode node),
-			   KeptConsumer consumer, void *context)
+			   KeptConsumer consumer, KeptCountConsumer counts, void *context)
 {
-	pass_partition(kept, partition, 1, row, consumer, context);
+	pass_partition(kept, partition, 1, row, consumer, counts, context);
 }
 
 /* The same of all partitions, ascending by number; x is as of the run. */
@@ -577,5 +602,5 @@ kept_rows(Kept *kept, void (*row) (void *context, KeptNode node),
 		  KeptConsumer consumer, void *context)
 {
 	for (uint32 p = 0; p < ID_PARTITIONS; p++)
-		pass_partition(kept, p, kept->head.scale, row, consumer, context);
+		pass_partition(kept, p, kept->head.scale, row, consumer, NULL, context);
 }

@@ -5,8 +5,9 @@
  * While rows are read, what a row says of kind, network and topics is one
  * string of bytes, and what is noted with its edge is the number of that
  * string, found as user ids are (ids.c).  When all rows are read each distinct
- * label is taken apart once: into its facets, which are its network, its
- * topics and the topics wider than those.  So neither a topic array nor a
+ * label gets the topics that are wider than its own, those that then say the
+ * same get the same number, and each is taken apart once: into its facets,
+ * which are its network and its topics.  So neither a topic array nor a
  * hierarchy of topics costs more for each row than a look-up.
  */
 #include "postgres.h"
@@ -264,48 +265,132 @@ meet(Settling *s, FacetType type, LabelName name)
 	s->of[s->used++] = met->met;
 }
 
-/* Number the labels by their hashes; returns their nodes by number. */
+/*
+ * The node of a label with all topics wider than its own added, which may have
+ * been new; node itself if there is none to add.  hierarchy may be NULL.
+ */
+NodeRef
+labels_widen(Labels *labels, Hierarchy *hierarchy, NodeRef node)
+{
+	LabelText	own;
+	LabelText	text;
+	Id			id;
+
+	if (hierarchy == NULL)
+		return node;
+	ids_get(labels->ids, node, &id);
+	label_init(&own);
+	label_init(&text);
+	if (label_decode(id.value.bytes, id.value.bytes + id.length, &own) == NULL ||
+		label_decode(id.value.bytes, id.value.bytes + id.length, &text) == NULL)
+		elog(ERROR, "label cannot be read");
+	for (int i = 0; i < own.topics; i++)
+	{
+		int			n;
+		const LabelName *ancestor = hierarchy_ancestors(hierarchy, own.topic[i], &n);
+
+		for (int j = 0; j < n; j++)
+			label_add_topic(&text, ancestor[j]);
+	}
+	if (text.topics > own.topics)
+	{
+		char	   *bytes = palloc_extended(label_size(&text), MCXT_ALLOC_HUGE);
+
+		id = label_encode(&text, bytes);
+		ids_assign(labels->ids, &id, 1, &node);
+		pfree(bytes);
+	}
+	pfree(own.topic);
+	pfree(text.topic);
+	return node;
+}
+
+/* Widen all labels; returns what they become, by partition and place. */
 static NodeRef *
-number_labels(Labels *labels)
+widen_all(Labels *labels, Hierarchy *hierarchy, const uint32 *count)
+{
+	uint64		n = 0;
+	NodeRef    *wide;
+
+	for (uint32 p = 0; p < ID_PARTITIONS; p++)
+		n += count[p];
+	arena_reserve(labels->arena, n * sizeof(NodeRef));
+	wide = MemoryContextAllocHuge(CurrentMemoryContext, n * sizeof(NodeRef) + 1);
+	n = 0;
+	for (uint32 p = 0; p < ID_PARTITIONS; p++)
+		for (uint32 i = 0; i < count[p]; i++)
+		{
+			if (n % 1024 == 0)
+				CHECK_FOR_INTERRUPTS();
+			wide[n++] = labels_widen(labels, hierarchy, p << NODE_PLACE_BITS | i);
+		}
+	return wide;
+}
+
+/*
+ * Number the labels by their hashes; returns their nodes by number.  Those that
+ * count for the same topics have the same number.
+ */
+static NodeRef *
+number_labels(Labels *labels, Hierarchy *hierarchy)
 {
 	LabelsShared *shared = labels->shared;
 	Arena	   *arena = labels->arena;
+	uint32		count[ID_PARTITIONS];
+	uint64		had = 0;
+	uint32		all = 0;
 	uint32		n = 0;
 	uint32	   *number;
 	NodeRef    *node;
+	NodeRef    *wide;
 	uint64	   *key;
 
 	for (int p = 0; p < ID_PARTITIONS; p++)
 	{
-		shared->base[p] = n;
-		n += ids_count(&shared->ids, p);
+		count[p] = ids_count(&shared->ids, p);
+		had += count[p];
 	}
-	shared->labels = n;
-	shared->number = arena_alloc(arena, n * sizeof(uint32));
-	shared->node = arena_alloc(arena, n * sizeof(NodeRef));
-	number = arena_address(arena, shared->number);
-	node = arena_address(arena, shared->node);
-	arena_reserve(arena, 4 * (Size) n * sizeof(uint64));
-	key = MemoryContextAllocHuge(CurrentMemoryContext, 4 * (Size) n * sizeof(uint64) + 1);
-	n = 0;
+	wide = widen_all(labels, hierarchy, count);
+	for (int p = 0; p < ID_PARTITIONS; p++)
+	{
+		shared->base[p] = all;
+		all += ids_count(&shared->ids, p);
+	}
+	arena_reserve(arena, 4 * (Size) all * sizeof(uint64));
+	key = MemoryContextAllocHuge(CurrentMemoryContext, 4 * (Size) all * sizeof(uint64) + 1);
+	had = 0;
 	for (uint32 p = 0; p < ID_PARTITIONS; p++)
 		for (uint32 i = 0; i < ids_count(&shared->ids, p); i++)
 		{
+			NodeRef		this = p << NODE_PLACE_BITS | i;
 			Id			id;
 
-			ids_get(labels->ids, p << NODE_PLACE_BITS | i, &id);
+			/* what came by widening is wide */
+			if (i < count[p] && wide[had++] != this)
+				continue;
+			ids_get(labels->ids, this, &id);
 			key[n] = id.hash;
-			(key + shared->labels)[n] = p << NODE_PLACE_BITS | i;
+			(key + all)[n] = this;
 			n++;
 		}
-	radix_sort(key, key + n, key + 2 * (Size) n, key + 3 * (Size) n, n, 64);
+	radix_sort(key, key + all, key + 2 * (Size) all, key + 3 * (Size) all, n, 64);
+	shared->labels = n;
+	shared->number = arena_alloc(arena, all * sizeof(uint32));
+	shared->node = arena_alloc(arena, n * sizeof(NodeRef));
+	labels->number = number = arena_address(arena, shared->number);
+	node = arena_address(arena, shared->node);
 	for (uint32 i = 0; i < n; i++)
 	{
-		node[i] = (NodeRef) (key + n)[i];
+		node[i] = (NodeRef) (key + all)[i];
 		number[shared->base[NODE_PARTITION(node[i])] + NODE_PLACE(node[i])] = i;
 	}
+	had = 0;
+	for (uint32 p = 0; p < ID_PARTITIONS; p++)
+		for (uint32 i = 0; i < count[p]; i++)
+			number[shared->base[p] + i] = labels_number(labels, wide[had++]);
 	pfree(key);
-	arena_release(arena, 4 * (Size) n * sizeof(uint64));
+	pfree(wide);
+	arena_release(arena, 4 * (Size) all * sizeof(uint64) + had * sizeof(NodeRef));
 	return node;
 }
 
@@ -321,7 +406,7 @@ labels_settle(Labels *labels, Hierarchy *hierarchy)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "influence labels",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	NodeRef    *node = number_labels(labels);
+	NodeRef    *node = number_labels(labels, hierarchy);
 	uint32	   *offset;
 	uint32	   *of;
 	Facet	   *facet;
@@ -349,15 +434,6 @@ labels_settle(Labels *labels, Hierarchy *hierarchy)
 			elog(ERROR, "label cannot be read");
 		if (label.network.bytes)
 			meet(&s, FACET_NETWORK, label.network);
-		for (int t = label.topics - 1; hierarchy && t >= 0; t--)
-		{
-			LabelName	topic = label.topic[t];
-			int			n;
-			const LabelName *ancestor = hierarchy_ancestors(hierarchy, topic, &n);
-
-			for (int a = 0; a < n; a++)
-				meet(&s, FACET_TOPIC, ancestor[a]);
-		}
 		for (int t = 0; t < label.topics; t++)
 			meet(&s, FACET_TOPIC, label.topic[t]);
 		if (s.used > UINT32_MAX / 2)
@@ -393,24 +469,8 @@ labels_settle(Labels *labels, Hierarchy *hierarchy)
 	for (Size i = 0; i < s.used; i++)
 		of[i] = sorted[s.of[i]];
 
-	/* a topic met twice on the way up counts once */
-	{
-		uint32		kept = 0;
-
-		for (uint32 i = 0; i < shared->labels; i++)
-		{
-			uint32		start = offset[i];
-			uint32		end = offset[i + 1];
-			uint32		first = kept;
-
-			qsort(of + start, end - start, sizeof(uint32), compare_numbers);
-			for (uint32 j = start; j < end; j++)
-				if (kept == first || of[kept - 1] != of[j])
-					of[kept++] = of[j];
-			offset[i] = first;
-		}
-		offset[shared->labels] = kept;
-	}
+	for (uint32 i = 0; i < shared->labels; i++)
+		qsort(of + offset[i], offset[i + 1] - offset[i], sizeof(uint32), compare_numbers);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

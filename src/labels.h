@@ -103,6 +103,7 @@ extern const char *label_decode(const char *bytes, const char *end, LabelText *l
 
 extern void labels_init(LabelsShared *shared, bool locking);
 extern Labels *labels_attach(LabelsShared *shared, Arena *arena);
+extern NodeRef labels_widen(Labels *labels, Hierarchy *hierarchy, NodeRef node);
 extern void labels_settle(Labels *labels, Hierarchy *hierarchy);
 extern void labels_resolve(Labels *labels);
 extern LabelName labels_facet_name(const Labels *labels, uint32 facet);

@@ -37,6 +37,7 @@ typedef struct Model
 	int			max_iterations;
 	Oid			topic_parents;	/* or invalid */
 	int			keep_graphs;	/* of so many runs */
+	double		score_tolerance;	/* of incremental refreshes */
 	IdType		id_type;
 	Oid			scores;
 	Oid			history;
@@ -64,6 +65,7 @@ extern Model *model_find(const Catalog *catalog, const char *name, bool lock);
 extern void model_store_chances(const Catalog *catalog, const Model *model);
 extern void model_store_run(const Catalog *catalog, const Model *model);
 extern void model_check_owner(const Model *model);
+extern char *model_name_or_null(Datum value);
 extern double model_interval_seconds(const Interval *interval);
 extern void model_change(const Catalog *catalog, Model *model);
 extern Oid	model_id_type_oid(IdType type);

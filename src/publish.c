@@ -215,7 +215,7 @@ find_place(const Publisher *pub, const Table *table, uint32 facet, NodeRef node,
 	number = blocks_number(pub->blocks, node);
 	*at = (Place) {NO_FACET, number};
 	if (table->published.facet == 0)
-		return true;
+		return !results_absent(pub->results, number);
 	if (facet == NO_FACET)
 		return false;
 	row = facet_rows(pub, facet);
@@ -328,6 +328,9 @@ renew_all(Publisher *pub, Table *table)
 				continue;
 			}
 			table->seen[bit / 64] |= UINT64CONST(1) << bit % 64;
+			if (table->published.facet == 0 && pub->results->due &&
+				!(pub->results->due[bit / 64] >> bit % 64 & 1))
+				continue;
 			row = row_of(pub, at[i]);
 			if (published_renew(&table->published, &pub->history, old[i], new, &row))
 				pub->changed += table->published.facet == 0;
@@ -434,6 +437,9 @@ publish_table(Publisher *pub, Table *table)
 	memset(table->seen, 0, seen_size);
 	if (table->published.facet == 0)
 	{
+		/* nothing is to be inserted for who takes no part */
+		for (uint64 i = 0; i < table->rows; i++)
+			table->seen[i / 64] |= (uint64) results_absent(pub->results, (uint32) i) << i % 64;
 		/* every user's row may be changed or new, and be so only once */
 		entry = arena_alloc(arena, entry_size);
 		writer_defer_index(table->published.writer, table->published.score,

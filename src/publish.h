@@ -20,7 +20,19 @@ typedef struct Results
 	const float *score;
 	const float *percentile;
 	MixtureUnits units;
+	uint32		users;			/* nodes that take part */
+	double		dangling;		/* rank of those who react to nobody */
+	const uint64 *due;			/* whose rows are to be brought in line in the
+								 * table of the whole graph, a bit each; or
+								 * NULL: everybody's */
 } Results;
+
+/* Does a node take no part? */
+static inline bool
+results_absent(const Results *results, uint32 number)
+{
+	return results->audience[number] == 0 && results->activity[number] == 0;
+}
 
 /* A user whose row is to be brought in line. */
 typedef struct Due

@@ -15,7 +15,6 @@
 #include "access/relation.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -48,13 +47,13 @@ open_queue(const Model *model)
 	return rel;
 }
 
-/* The column of signs. */
+/* The column of signs of a queue that is open. */
 static AttrNumber
-sign_column(Relation rel)
+sign_column(const Model *model, Relation rel)
 {
-	AttrNumber	attno = get_attnum(RelationGetRelid(rel), "sign");
+	AttrNumber	attno = track_sign(model);
 
-	if (attno <= 0 || get_atttype(RelationGetRelid(rel), attno) != INT2OID)
+	if (attno == InvalidAttrNumber)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("table \"%s\" has no column \"sign\" of type smallint",
@@ -69,41 +68,71 @@ queue_check(const Model *model)
 {
 	Relation	rel = open_queue(model);
 
-	(void) sign_column(rel);
+	(void) sign_column(model, rel);
 	relation_close(rel, NoLock);
 }
 
-/* Go through what a snapshot sees of a queue; take says whether to take it. */
-static QueueContents
-scan(const Model *model, Snapshot snapshot, bool take, QueueConsumer consumer, void *context)
+/* What a snapshot sees of a queue.  Raises the errors of queue_check. */
+QueueContents
+queue_look(const Model *model, Snapshot snapshot)
 {
 	Relation	rel = open_queue(model);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	TableScanDesc desc = table_beginscan(rel, snapshot, 0, NULL);
-	CommandId	cid = take ? GetCurrentCommandId(true) : InvalidCommandId;
-	AttrNumber	sign = sign_column(rel);
-	AttrNumber	column[QUEUE_COLUMNS];
+	AttrNumber	sign = sign_column(model, rel);
 	QueueContents contents = {0, 0};
 
-	for (int c = 0; c < QUEUE_COLUMNS; c++)
-		column[c] = get_attnum(model->queue, queue_column_name[c]);
 	while (table_scan_getnextslot(desc, ForwardScanDirection, slot))
 	{
 		bool		isnull;
 		int			value = DatumGetInt16(slot_getattr(slot, sign, &isnull));
+
+		CHECK_FOR_INTERRUPTS();
+		contents.rows++;
+		contents.unknown += isnull || value == QUEUE_UNKNOWN;
+	}
+	table_endscan(desc);
+	ExecDropSingleTupleTableSlot(slot);
+	relation_close(rel, NoLock);
+	return contents;
+}
+
+/*
+ * Take from a queue what a snapshot sees, but for rows that are dated after
+ * as_of: a refresh as of then leaves them out, and they count in a later one.
+ * (Where times have another type than timestamptz these are taken, too.)
+ * Returns what is left.  Raises the errors of queue_check.
+ */
+QueueRest
+queue_take(const Model *model, Snapshot snapshot, TimestampTz as_of)
+{
+	Relation	rel = open_queue(model);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	TableScanDesc desc = table_beginscan(rel, snapshot, 0, NULL);
+	CommandId	cid = GetCurrentCommandId(true);
+	AttrNumber	sign = sign_column(model, rel);
+	AttrNumber	at = model->at ? get_attnum(model->queue, queue_column_name[QUEUE_AT]) :
+		InvalidAttrNumber;
+	QueueRest	rest = {0, 0};
+
+	if (at > 0 && get_atttype(model->queue, at) != TIMESTAMPTZOID)
+		at = InvalidAttrNumber;
+	while (table_scan_getnextslot(desc, ForwardScanDirection, slot))
+	{
 		TM_FailureData failure;
 
 		CHECK_FOR_INTERRUPTS();
-		if (isnull)
-			value = QUEUE_UNKNOWN;
-		contents.rows++;
-		contents.unknown += value == QUEUE_UNKNOWN;
-		if (!take)
-			continue;
-		if (consumer)
+		if (at > 0)
 		{
-			slot_getallattrs(slot);
-			consumer(context, value, slot, column);
+			bool		isnull;
+			TimestampTz dated = DatumGetTimestampTz(slot_getattr(slot, at, &isnull));
+
+			if (!isnull && dated > as_of)
+			{
+				rest.rows++;
+				rest.sum += DatumGetInt16(slot_getattr(slot, sign, &isnull));
+				continue;
+			}
 		}
 		if (table_tuple_delete(rel, &slot->tts_tid, cid, snapshot, InvalidSnapshot, true,
 							   &failure, false) != TM_Ok)
@@ -116,22 +145,5 @@ scan(const Model *model, Snapshot snapshot, bool take, QueueConsumer consumer, v
 	table_endscan(desc);
 	ExecDropSingleTupleTableSlot(slot);
 	relation_close(rel, NoLock);
-	return contents;
-}
-
-/* What a snapshot sees of a queue.  Raises the errors of queue_check. */
-QueueContents
-queue_look(const Model *model, Snapshot snapshot)
-{
-	return scan(model, snapshot, false, NULL, NULL);
-}
-
-/*
- * Take what a snapshot sees from a queue: pass it on, unless consumer is NULL,
- * and delete it.  Returns what it was.  Raises the errors of queue_check.
- */
-QueueContents
-queue_consume(const Model *model, Snapshot snapshot, QueueConsumer consumer, void *context)
-{
-	return scan(model, snapshot, true, consumer, context);
+	return rest;
 }

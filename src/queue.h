@@ -17,17 +17,15 @@ typedef struct QueueContents
 	int64		unknown;		/* of them, signs of changes nobody knows */
 } QueueContents;
 
-/*
- * Takes a row of the queue: sign is 1 for one that was inserted, -1 for one
- * that was deleted, or QUEUE_UNKNOWN; the rest is in the slot, in the columns
- * that column[] tells (0: there is none).
- */
-typedef void (*QueueConsumer) (void *context, int sign, TupleTableSlot *slot,
-							   const AttrNumber *column);
+/* What was left in a queue, as it is dated later. */
+typedef struct QueueRest
+{
+	int64		rows;
+	int64		sum;			/* of their signs */
+} QueueRest;
 
 extern void queue_check(const Model *model);
 extern QueueContents queue_look(const Model *model, Snapshot snapshot);
-extern QueueContents queue_consume(const Model *model, Snapshot snapshot,
-								   QueueConsumer consumer, void *context);
+extern QueueRest queue_take(const Model *model, Snapshot snapshot, TimestampTz as_of);
 
 #endif

@@ -12,11 +12,12 @@
  * damping (Page, Brin, Motwani, Winograd 1999; Langville and Meyer 2004,
  * section 3, with the dangling vector equal to the personalisation vector).
  *
- * Jacobi (power) iteration from x = q.  Every sweep maps vectors of sum 1 to
- * vectors of sum 1 and shrinks the L1 distance of any two of them by d at
- * least, so that after a sweep with L1 change r the distance to the solution
- * is at most r d / (1 - d).  Gauss-Seidel was measured to need more sweeps
- * once dangling nodes are accounted for.
+ * Jacobi (power) iteration, from x = q or an older solution.  Every sweep maps
+ * vectors of sum 1 to vectors of sum 1 and shrinks the L1 distance of any two
+ * of them by d at least, so that after a sweep with L1 change r the distance to
+ * the solution is at most r d / (1 - d), and before it was at most r / (1 - d).
+ * Gauss-Seidel was measured to need more sweeps once dangling nodes are
+ * accounted for.
  *
  * A sweep pulls: row v adds up what it gets and is written by one process
  * only.  The sums over all nodes are kept per chunk and added in the order of
@@ -68,6 +69,8 @@ rank_chunk(const RankProblem *problem, RankStep step, size_t chunk, double *rece
 				received[v] = got;
 				continue;
 			}
+			if (problem->got)
+				problem->got[v] = got;
 			x = d * got + again * q;
 			sum.residual += fabs(x - rank[v]);
 		}
@@ -104,9 +107,10 @@ add_up(RankProblem *problem)
 }
 
 /*
- * Solve: sweep until the L1 change of a whole sweep is at most tolerance, or
- * max_iterations sweeps are done.  Returns whether the former; problem->rank
- * and problem->control have the result either way.
+ * Solve, from q, or from near the solution if the problem says so: sweep until
+ * the L1 change of a whole sweep is at most tolerance, or max_iterations sweeps
+ * are done.  Returns whether the former; problem->rank and problem->control
+ * have the result either way.
  */
 bool
 rank_solve(RankProblem *problem, double tolerance, int max_iterations,
@@ -115,8 +119,11 @@ rank_solve(RankProblem *problem, double tolerance, int max_iterations,
 	RankControl *control = problem->control;
 
 	control->iterations = 0;
-	run(problem, RANK_START, context);
-	add_up(problem);
+	if (!problem->warm)
+	{
+		run(problem, RANK_START, context);
+		add_up(problem);
+	}
 	control->residual = INFINITY;
 	while (control->iterations < max_iterations && !(control->residual <= tolerance))
 	{

@@ -15,7 +15,7 @@ typedef struct RankPartial
 	double		mass;			/* sum of ranks */
 } RankPartial;
 
-/* Between two sweeps: written by rank_start and rank_next, read by all. */
+/* Between two sweeps: written by rank_solve, read by all. */
 typedef struct RankControl
 {
 	double		dangling;		/* of the current ranks */
@@ -35,9 +35,14 @@ typedef struct RankProblem
 								 * overflow */
 	const double *restart;		/* [nodes] q, sums to 1; or NULL: 1 / nodes */
 	double		damping;		/* d */
+	bool		warm;			/* begin from ranks near the solution: rank,
+								 * share[0] and control->dangling have them */
 	double	   *rank;			/* [nodes] x */
 	double	   *share[2];		/* [slots] x / out-weight, of the current
 								 * ranks in share[iterations % 2] */
+	double	   *got;			/* [nodes] or NULL: what everybody received in
+								 * the last sweep, from the ranks before it,
+								 * whose shares are in the other array */
 	RankPartial *partial;		/* [nchunks] */
 	RankControl *control;
 } RankProblem;

@@ -55,6 +55,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
+#include "increment.h"
 #include "progress.h"
 #include "publish.h"
 #include "refresh.h"
@@ -65,6 +66,13 @@
 
 /* Edges below which starting workers costs more than it saves. */
 #define FEW_EDGES			200000
+
+/* The same of a graph that was kept; tests have smaller ones. */
+#ifdef INFLUENCE_ASSERT
+#define FEW_PAIRS			1000
+#else
+#define FEW_PAIRS			FEW_EDGES
+#endif
 
 /* A scale that so many users are beyond has lost its top. */
 #define BEYOND_SHARE		0.001
@@ -182,16 +190,27 @@ vector(Refresh *r)
 	return arena_alloc(&r->arena, (Size) r->shared->blocks.slots * sizeof(double));
 }
 
+static bool
+is_logarithmic(const Model *model)
+{
+	return strcmp(model->pair_weight, "log") == 0;
+}
+
 /* From edges in buckets to blocks of the graph. */
 static void
 build(Refresh *r, const Model *model, Hierarchy *hierarchy)
 {
 	RefreshShared *shared = r->shared;
+	uint32		count[ID_PARTITIONS];
 
 	ids_settle(r->ids);
 	progress_phase(PHASE_ORDERING, ID_PARTITIONS);
-	blocks_init(&shared->blocks, &r->arena, &shared->ids, &shared->edges,
-				strcmp(model->pair_weight, "log") == 0, BYTES_PER_NODE, BYTES_TO_PUBLISH);
+	for (int p = 0; p < ID_PARTITIONS; p++)
+		count[p] = ids_count(&shared->ids, p);
+	blocks_init(&shared->blocks, &r->arena, count, false, is_logarithmic(model),
+				BYTES_PER_NODE, BYTES_TO_PUBLISH);
+	for (int p = 0; p < ID_PARTITIONS; p++)
+		shared->blocks.edges_read += edges_count(&shared->edges, p);
 	team_run(&r->team, TASK_COUNT, 0);
 	team_run(&r->team, TASK_ORDER, ID_PARTITIONS);
 	blocks_ordered(r->blocks);
@@ -228,6 +247,25 @@ solve_facets(Refresh *r, const Model *model, bool rescale)
 	team_run(&r->team, TASK_FACETS, labels->facets);
 	facets_relate(r->facets);
 	r->team.progress = NULL;
+}
+
+/* Say which problem a run has that was published. */
+static void
+review(const Refresh *r, const Model *model, double tolerance, const Run *run)
+{
+	if (r->beyond > BEYOND_USERS && r->beyond > BEYOND_SHARE * r->users)
+		ereport(WARNING,
+				(errmsg("%llu users of model \"%s\" are beyond the end of its scale",
+						(unsigned long long) r->beyond, model->name),
+				 errdetail("They have more influence than anybody had when the scale was taken, and score 100."),
+				 errhint("Take the scale anew by influence_rescale.")));
+	if (!run->converged)
+		ereport(WARNING,
+				(errmsg("ranks of model \"%s\" did not converge in %d iterations",
+						model->name, run->iterations),
+				 errdetail("The last iteration changed them by %g, more than the tolerance of %g.",
+						   run->residual, tolerance),
+				 errhint("Raise max_iterations or tolerance by influence_alter_model.")));
 }
 
 /* Note new scales, and say which facets have a problem. */
@@ -267,9 +305,44 @@ review_facets(Refresh *r, const Model *model)
 				 errhint("Take the scales anew by influence_rescale.")));
 }
 
-/* From blocks to what everybody receives; returns whether ranks converged. */
+/*
+ * Out-weights are known: count who takes part, and let restarts be listed if
+ * not everybody does.
+ */
+static void
+find_users(Refresh *r)
+{
+	const BlocksShared *blocks = &r->shared->blocks;
+
+	r->users = blocks->nodes;
+	if (r->kept == NULL)
+		return;
+	for (int p = 0; p < ID_PARTITIONS; p++)
+	{
+		const CsrBlock *block = &r->blocks->block[p];
+
+		for (uint32 row = 0; row < block->nrows; row++)
+			r->users -= r->out_weight[block->first + row] == 0 &&
+				block->offset[row] == block->offset[row + 1];
+	}
+	if (r->shared->restart != RESTART_UNIFORM)
+		return;
+	for (int p = 0; p < ID_PARTITIONS; p++)
+	{
+		const CsrBlock *block = &r->blocks->block[p];
+
+		for (uint32 row = 0; row < block->nrows; row++)
+			r->restart[block->first + row] = r->out_weight[block->first + row] == 0 &&
+				block->offset[row] == block->offset[row + 1] ? 0 : 1.0 / r->users;
+	}
+}
+
+/*
+ * From blocks to what everybody receives; returns whether ranks converged.
+ * They begin with those of the last run, if it is an increment to that.
+ */
 static bool
-rank(Refresh *r, const Model *model)
+rank(Refresh *r, const Model *model, double tolerance, Increment *increment)
 {
 	RefreshShared *shared = r->shared;
 	Vectors    *v = &shared->vectors;
@@ -277,6 +350,11 @@ rank(Refresh *r, const Model *model)
 
 	(void) restart_named(model->restart, &shared->restart);
 	shared->damping = model->damping;
+	if (increment)
+	{
+		v->lists_restart = true;
+		v->got = vector(r);
+	}
 	v->out_weight = vector(r);
 	v->restart = vector(r);
 	v->rank = vector(r);
@@ -296,8 +374,11 @@ rank(Refresh *r, const Model *model)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("weights of all interactions add up to infinity")));
+	find_users(r);
+	if (increment)
+		increment_warm(increment, r);
 	progress_phase(PHASE_RANKING, model->max_iterations);
-	converged = rank_solve(&r->problem, model->tolerance, model->max_iterations, stages_step, r);
+	converged = rank_solve(&r->problem, tolerance, model->max_iterations, stages_step, r);
 	team_run(&r->team, TASK_RECEIVE, v->nchunks);
 	return converged;
 }
@@ -310,6 +391,7 @@ static void
 score(Refresh *r, Model *model, bool rescale, Results *results)
 {
 	uint32		n = r->shared->blocks.nodes;
+	uint32		users = r->users;
 	ArenaRef	word[4] = {vector(r), vector(r), vector(r), vector(r)};
 	ArenaRef	floats = arena_alloc(&r->arena, 2 * (Size) n * sizeof(float));
 	double	   *influence = stages_received(r);
@@ -331,14 +413,14 @@ score(Refresh *r, Model *model, bool rescale, Results *results)
 
 	for (uint32 i = 0; i < n; i++)
 	{
-		received += influence[i] * n;
+		received += influence[i] * users;
 		response += responses[i];
 		people += audience[i];
 	}
 	units = score_units(&model->mixture, received, response, people);
 	for (uint32 i = 0; i < n; i++)
 	{
-		influence[i] = score_settle(units.rank * n * influence[i] + units.response * responses[i] +
+		influence[i] = score_settle(units.rank * users * influence[i] + units.response * responses[i] +
 									units.person * audience[i]);
 		most = Max(most, influence[i]);
 		sum += influence[i];
@@ -346,7 +428,7 @@ score(Refresh *r, Model *model, bool rescale, Results *results)
 	if ((rescale || !(model->reference > 0)) && most > 0)
 	{
 		model->reference = most;
-		model->c = sum / n / 10;
+		model->c = sum / users / 10;
 	}
 	for (uint32 i = 0; i < n; i++)
 	{
@@ -355,13 +437,8 @@ score(Refresh *r, Model *model, bool rescale, Results *results)
 		beyond += influence[i] > model->reference;
 		out[i] = (float) Min(s, SCORE_MOST);
 	}
-	score_percentiles(influence, n, percentile, scratch);
-	if (model->reference > 0 && beyond > BEYOND_USERS && beyond > BEYOND_SHARE * n)
-		ereport(WARNING,
-				(errmsg("%llu users of model \"%s\" are beyond the end of its scale",
-						(unsigned long long) beyond, model->name),
-				 errdetail("They have more influence than anybody had when the scale was taken, and score 100."),
-				 errhint("Take the scale anew by influence_rescale.")));
+	score_percentiles(influence, n, users, percentile, scratch);
+	r->beyond = model->reference > 0 ? beyond : 0;
 	for (int i = 0; i < lengthof(word); i++)
 		arena_free(&r->arena, word[i], (Size) r->shared->blocks.slots * sizeof(double));
 	results->influence = influence;
@@ -371,11 +448,13 @@ score(Refresh *r, Model *model, bool rescale, Results *results)
 	results->units = units;
 	results->score = out;
 	results->percentile = percentile;
+	results->users = users;
+	results->dangling = r->shared->control.dangling;
 }
 
 /* Write the results where users read them. */
 static void
-publish_run(Refresh *r, const Model *model, const Results *results, Run *run)
+publish_run(Refresh *r, const Model *model, const Results *results, uint64 hierarchy, Run *run)
 {
 	progress_phase(PHASE_PUBLISHING, r->shared->blocks.nodes);
 	run->changed = publish(model, r->ids, r->blocks, results, r->labels, run->run, run->as_of,
@@ -384,13 +463,16 @@ publish_run(Refresh *r, const Model *model, const Results *results, Run *run)
 		keep_forget(model, run->run, run->run);
 	if (r->keeper)
 		keep_publish(r->keeper, model, r->ids, r->blocks, r->labels,
-					 r->problem.share[run->iterations % 2], results, run->run, run->as_of);
+					 stages_shares(r), results, NULL, run->run, run->as_of,
+					 run->as_of, hierarchy);
 }
 
 /* What is to be done. */
 typedef struct Job
 {
 	bool		rescale;		/* take scales anew */
+	bool		incremental;	/* from the last run and the queue */
+	uint64		changes;		/* rows of that, then */
 	TimestampTz since;			/* rows dated later count, */
 	uint64		beside;			/* bytes that the consumer holds already */
 	bool		publish;
@@ -408,9 +490,12 @@ attempt(Model *model, const Job *job, Run *run, int workers, MemoryContext conte
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Snapshot	snapshot = GetActiveSnapshot();
-	Relation	rel = source_open(model);
+	Relation	rel;
 	uint64		limit = (uint64) maintenance_work_mem * 1024;
 	Refresh    *r = palloc0(sizeof(Refresh));
+	Increment  *increment = NULL;
+	double		tolerance = job->incremental ? increment_tolerance(model) : model->tolerance;
+	Model	   *read = model;	/* whose interactions are read */
 	dsm_segment *seg = NULL;
 	ParallelContext *pcxt;
 	SourceShared *source;
@@ -426,17 +511,25 @@ attempt(Model *model, const Job *job, Run *run, int workers, MemoryContext conte
 		MemoryContextAllocHuge(context, sizeof(RefreshShared));
 	memset(r->shared, 0, sizeof(RefreshShared));
 	source = &r->shared->source;
+	r->snapshot = snapshot;
+	if (job->incremental)
+	{
+		increment = increment_begin(r, model, run->as_of, job->changes);
+		read = &increment->queue;
+	}
+	rel = increment ? increment_source(increment) : source_open(model);
 	progress_start(model->scores);
 	progress_phase(PHASE_READING, (int64) Max(rel->rd_rel->reltuples, 0));
 	arena_create(&r->arena, &r->shared->arena, seg != NULL, limit);
 	arena_reserve(&r->arena, job->beside);
-	source_init(source, &r->arena, model, job->since, run->as_of, rel);
+	source_init(source, &r->arena, read, job->since, run->as_of, rel);
 	ids_init(&r->shared->ids, model->id_type, seg != NULL);
 	labels_init(&r->shared->labels, seg != NULL);
 	edges_init(&r->shared->edges, source->weighted, source->labelled,
 			   (limit - job->beside) / 2, seg);
 	keep_init(&r->shared->keep,
-			  job->publish && OidIsValid(model->graph) && model->keep_graphs > 0);
+			  job->publish && OidIsValid(model->graph) && model->keep_graphs > 0 &&
+			  (increment == NULL || increment->rebase));
 	if (model->topic && OidIsValid(model->topic_parents))
 		hierarchy = hierarchy_read(model->topic_parents);
 	r->shared->arena.later = source->expected *
@@ -444,9 +537,17 @@ attempt(Model *model, const Job *job, Run *run, int workers, MemoryContext conte
 	team_init(&r->shared->team);
 	stages_begin(r, 0, NULL);
 
-	r->snapshot = snapshot;
-	read_together = !source->by_query && !RelationUsesLocalBuffers(rel);
-	if (!read_together)
+	read_together = !increment && !source->by_query && !RelationUsesLocalBuffers(rel);
+	if (increment)
+	{
+		increment_read(increment, r, rel, hierarchy);
+		blocks_init(&r->shared->blocks, &r->arena, r->shared->patch.delta.count, true,
+					is_logarithmic(model), BYTES_PER_NODE + sizeof(double),
+					BYTES_TO_PUBLISH + INCREMENT_TO_PUBLISH);
+		if (kept_head_edges(&increment->head) < FEW_PAIRS)
+			workers = 0;
+	}
+	else if (!read_together)
 	{
 		/* before any worker: a query may do what parallel mode forbids */
 		if (source->by_query)
@@ -466,10 +567,16 @@ attempt(Model *model, const Job *job, Run *run, int workers, MemoryContext conte
 	r->shared->arena.part = 1;
 	r->team.progress = progress_done;
 
-	build(r, model, hierarchy);
+	if (increment)
+	{
+		progress_phase(PHASE_BUILDING, ID_PARTITIONS);
+		increment_build(increment, r, hierarchy);
+	}
+	else
+		build(r, model, hierarchy);
 	run->build_ms = stopwatch_lap(&clock);
 
-	run->converged = rank(r, model);
+	run->converged = rank(r, model, tolerance, increment);
 	solve_facets(r, model, job->rescale);
 	end_workers(r, pcxt);
 	run->rank_ms = stopwatch_lap(&clock);
@@ -477,7 +584,6 @@ attempt(Model *model, const Job *job, Run *run, int workers, MemoryContext conte
 	progress_phase(PHASE_SCORING, 0);
 	blocks_free(r->blocks);
 	score(r, model, job->rescale, &results);
-	review_facets(r, model);
 	run->score_ms = stopwatch_lap(&clock);
 
 	run->interactions = pg_atomic_read_u64(&source->read);
@@ -486,24 +592,21 @@ attempt(Model *model, const Job *job, Run *run, int workers, MemoryContext conte
 	run->skipped_zero = pg_atomic_read_u64(&source->skipped_zero);
 	run->skipped_future = pg_atomic_read_u64(&source->skipped_future);
 	run->skipped_forgotten = pg_atomic_read_u64(&source->skipped_forgotten);
-	run->nodes = r->shared->blocks.nodes;
+	run->nodes = r->users;
 	run->edges = pg_atomic_read_u64(&r->shared->blocks.edges);
 	run->iterations = r->shared->control.iterations;
 	run->residual = r->shared->control.residual;
+	run->error_bound = run->residual * (increment ? 1 : model->damping) / (1 - model->damping);
 	run->workers = pg_atomic_read_u32(&r->shared->team.members) - 1;
-	if (!run->converged)
-		ereport(WARNING,
-				(errmsg("ranks of model \"%s\" did not converge in %d iterations",
-						model->name, run->iterations),
-				 errdetail("The last iteration changed them by %g, more than the tolerance of %g.",
-						   run->residual, model->tolerance),
-				 errhint("Raise max_iterations or tolerance by influence_alter_model.")));
-
 	*writing = true;
 	if (!job->publish)
 		job->consumer(job->context, model, r->ids, r->blocks, &results);
+	else if (increment)
+		increment_publish(increment, r, &results, run);
 	else
-		publish_run(r, model, &results, run);
+		publish_run(r, model, &results, hierarchy_fingerprint(hierarchy), run);
+	review(r, model, tolerance, run);
+	review_facets(r, model);
 	run->publish_ms = stopwatch_lap(&clock);
 	progress_end();
 	run->peak_memory = pg_atomic_read_u64(&r->shared->arena.peak);
@@ -521,12 +624,24 @@ refresh_context(void)
 	return AllocSetContextCreate(CurrentMemoryContext, "influence refresh", ALLOCSET_DEFAULT_SIZES);
 }
 
+/* Is an error one that a full refresh may not meet, when an incremental one did? */
+static bool
+is_of_increment(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_DATA_CORRUPTED ||
+		error->sqlerrcode == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE ||
+		error->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED ||
+		error->sqlerrcode == ERRCODE_CONFIGURATION_LIMIT_EXCEEDED ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_DATA_EXCEPTION;
+}
+
 /*
- * An attempt with workers, in a subtransaction.  False, with nothing done, if
- * shared memory ran out.
+ * An attempt in a subtransaction.  False, with nothing done, if it failed in a
+ * way that may_fail says another attempt may not.
  */
 static bool
-attempt_with_workers(Model *model, const Job *job, Run *run, int workers)
+attempt_in_subtransaction(Model *model, const Job *job, Run *run, int workers,
+						  bool (*may_fail) (const ErrorData *error))
 {
 	MemoryContext context = CurrentMemoryContext;
 	MemoryContext own = refresh_context();
@@ -552,11 +667,12 @@ attempt_with_workers(Model *model, const Job *job, Run *run, int workers)
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		CurrentResourceOwner = owner;
-		if (writing || !arena_is_shortage(error))
+		if ((writing && !job->incremental) || !may_fail(error))
 			ReThrowError(error);
 		ereport(DEBUG1,
-				(errmsg_internal("refreshing model \"%s\" without workers: %s",
-								 model->name, error->message)));
+				(errmsg_internal("refreshing model \"%s\" %s: %s", model->name,
+								 arena_is_shortage(error) ? "without workers" : "anew",
+								 error->message)));
 		FreeErrorData(error);
 		*model = untouched;
 	}
@@ -567,22 +683,49 @@ attempt_with_workers(Model *model, const Job *job, Run *run, int workers)
 	return done;
 }
 
-/* Do it, with workers where they help. */
-static void
-run_job(Model *model, const Job *job, Run *run)
+/* Either of these. */
+static bool
+is_passing(const ErrorData *error)
+{
+	return arena_is_shortage(error) || is_of_increment(error);
+}
+
+/*
+ * Do it, with workers where they help.  False, with nothing done, if it is an
+ * increment that need not be done and cannot be.
+ */
+static bool
+run_job(Model *model, const Job *job, bool must, Run *run)
 {
 	volatile bool writing = false;
 	Relation	rel = source_open(model);
 	int			workers = wanted_workers(rel);
+	MemoryContext own;
 
 	relation_close(rel, NoLock);
-	if (workers == 0 || !attempt_with_workers(model, job, run, workers))
-	{
-		MemoryContext own = refresh_context();
+	if (workers > 0 &&
+		attempt_in_subtransaction(model, job, run, workers, must ? arena_is_shortage : is_passing))
+		return true;
+	if (!must)
+		return attempt_in_subtransaction(model, job, run, 0, is_of_increment);
+	own = refresh_context();
+	attempt(model, job, run, 0, own, &writing);
+	MemoryContextDelete(own);
+	return true;
+}
 
-		attempt(model, job, run, 0, own, &writing);
-		MemoryContextDelete(own);
-	}
+/* Make the indexes of tables that had no rows before. */
+static void
+make_indexes(const Model *model, Run *run)
+{
+	instr_time	clock;
+
+	if (run->fresh == 0)
+		return;
+	/* now that there is memory to sort in again */
+	stopwatch_lap(&clock);
+	publish_indexes(model, run->fresh, run->workers);
+	run->publish_ms += stopwatch_lap(&clock);
 }
 
 /*
@@ -595,16 +738,25 @@ refresh(Model *model, bool rescale, Run *run)
 {
 	Job			job = {.rescale = rescale, .since = DT_NOBEGIN, .publish = true};
 
-	run_job(model, &job, run);
-	if (run->fresh != 0)
-	{
-		instr_time	clock;
+	(void) run_job(model, &job, true, run);
+	make_indexes(model, run);
+}
 
-		/* now that there is memory to sort in again */
-		stopwatch_lap(&clock);
-		publish_indexes(model, run->fresh, run->workers);
-		run->publish_ms += stopwatch_lap(&clock);
-	}
+/*
+ * The same from the last run's graph and the queue, which has so many rows;
+ * increment_obstacle has found nothing against it.  False, with nothing done,
+ * if that turns out to be impossible; must says to raise an error then.
+ */
+bool
+refresh_incrementally(Model *model, uint64 changes, bool must, Run *run)
+{
+	Job			job = {.incremental = true, .changes = changes, .since = DT_NOBEGIN,
+		.publish = true};
+
+	if (!run_job(model, &job, must, run))
+		return false;
+	make_indexes(model, run);
+	return true;
 }
 
 /*
@@ -630,5 +782,5 @@ refresh_compute(const Model *model, TimestampTz since, TimestampTz as_of,
 		copy.kind = NULL;
 	copy.topic = NULL;
 	copy.unlabelled = true;
-	run_job(&copy, &job, &run);
+	(void) run_job(&copy, &job, true, &run);
 }

@@ -26,6 +26,7 @@ typedef struct Run
 	int64		edges;
 	int			iterations;
 	double		residual;
+	double		error_bound;	/* L1 distance of ranks from the solution, at most */
 	bool		converged;
 	int64		changed;
 	int64		peak_memory;
@@ -43,6 +44,7 @@ typedef void (*ResultsConsumer) (void *context, const Model *model, Ids *ids,
 								 Blocks *blocks, const Results *results);
 
 extern void refresh(Model *model, bool rescale, Run *run);
+extern bool refresh_incrementally(Model *model, uint64 changes, bool must, Run *run);
 extern void refresh_compute(const Model *model, TimestampTz since, TimestampTz as_of,
 							uint64 beside, ResultsConsumer consumer, void *context);
 

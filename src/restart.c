@@ -20,7 +20,7 @@
  *		trust	is handed on by attention in 8 stages, among reactors.  A
  *				stage is PageRank of damping 0.95, three sweeps of it from its
  *				restart distribution p and one more, of the mean of the last
- *				two, whose result t has the average 1 over all nodes.  p is
+ *				two, whose result t has the average 1 over all users.  p is
  *				uniform over reactors in the first stage, then proportional to
  *				m sqrt(m) with m = min(t, 10) of the stage before.  After the
  *				last trust is t / (t + 0.1).
@@ -28,6 +28,8 @@
  *				trust, where trust does not cover the network.  v is the part
  *				of A c, summed over reactors, that remains when each is
  *				multiplied by trust; or of min(A, average A) c, if that is more.
+ *
+ * Users are the nodes that have edges.
  *
  * Why it is so: accounts that react to each other alone keep each others' c
  * whatever one computes from c.  The power 3/2 makes a group that receives
@@ -168,7 +170,7 @@ next_start(double t)
 	return m * sqrt(m);
 }
 
-/* RESTART_WEIGH.  Sums: q; reactors.  False: an out-weight is infinite. */
+/* RESTART_WEIGH.  Sums: q; reactors; users.  False: an out-weight is infinite. */
 static bool
 weigh_chunk(const RestartProblem *problem, const CsrChunk *range, RestartPartial *sum)
 {
@@ -188,6 +190,7 @@ weigh_chunk(const RestartProblem *problem, const CsrChunk *range, RestartPartial
 			sum->sum[0] += problem->restart[v];
 		}
 		sum->sum[1] += activity > 0;
+		sum->sum[2] += activity > 0 || block->offset[row + 1] > block->offset[row];
 	}
 	return true;
 }
@@ -268,7 +271,7 @@ receive_chunk(const RestartProblem *problem, RestartStep step, const CsrChunk *r
 		double		t = 0;
 
 		if (problem->out_weight[v] > 0)
-			t = problem->nodes * pull(&block, block.offset[row], block.offset[row + 1], share);
+			t = problem->control->users * pull(&block, block.offset[row], block.offset[row + 1], share);
 		if (step == TRUST_SETTLE)
 			problem->restart[v] = t / (t + TRUST_HALF);
 		else
@@ -490,8 +493,9 @@ solve_trusted(RestartProblem *problem, double reactors, RestartRunner run, void 
 
 /*
  * Find out-weights and q.  Returns the sum of q before it was made 1: if that
- * is infinite q is of no use.  By the uniform rule it is the number of nodes,
- * and q is left as it is: who knows the rule needs no array for it.
+ * is infinite q is of no use; if it is 0, as nobody reacts, so is q.  By the
+ * uniform rule it is the number of nodes, and q is left as it is: who knows the
+ * rule needs no array for it.
  */
 double
 restart_solve(RestartProblem *problem, RestartRunner run, void *context)
@@ -503,10 +507,11 @@ restart_solve(RestartProblem *problem, RestartRunner run, void *context)
 	run(problem, RESTART_OUT, context);
 	run(problem, RESTART_WEIGH, context);
 	reactors = total(problem, 1);
+	control->users = total(problem, 2);
 	if (problem->rule == RESTART_TRUSTED && reactors > 0)
 		solve_trusted(problem, reactors, run, context);
 	control->total = total(problem, 0);
-	if (problem->rule != RESTART_UNIFORM && !isinf(control->total))
+	if (problem->rule != RESTART_UNIFORM && control->total > 0 && !isinf(control->total))
 		run(problem, RESTART_NORMALISE, context);
 	return control->total;
 }

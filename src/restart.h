@@ -37,6 +37,7 @@ typedef struct RestartPartial
 typedef struct RestartControl
 {
 	double		total;			/* what shares are to be divided by */
+	double		users;			/* nodes that have edges */
 	double		dangling;		/* trust of nodes that hand none on */
 	double		stranger;		/* what somebody without credibility counts */
 	double		average;		/* activity of the average node that has any */

@@ -19,6 +19,7 @@
 
 #include "compat.h"
 #include "failure.h"
+#include "increment.h"
 #include "locks.h"
 #include "publish.h"
 #include "queue.h"
@@ -31,7 +32,16 @@ PG_FUNCTION_INFO_V1(influence_refresh);
 PG_FUNCTION_INFO_V1(influence_rescale);
 
 /* The columns of influence_run, in order. */
-#define RUN_COLUMNS	26
+#define RUN_COLUMNS	27
+
+/* How a model is to be refreshed. */
+typedef enum RefreshMode
+{
+	MODE_AUTO,
+	MODE_FULL,
+	MODE_INCREMENTAL,
+	MODE_RESCALE				/* full, and the scale is taken anew */
+} RefreshMode;
 
 /* The models that this session is running, innermost first. */
 typedef struct Running
@@ -65,12 +75,64 @@ warn_of_gaps(const Model *model, const char *problem)
 			 errhint("Have them captured by influence_track.")));
 }
 
+/* Refresh a model in a way that was asked for, as far as it is possible. */
+static void
+refresh_as_asked(const Catalog *catalog, Model *model, RefreshMode how, Run *run)
+{
+	bool		tracked = OidIsValid(model->queue);
+	char	   *problem = NULL;
+	const char *obstacle = "Its changes are not captured.";
+	uint64		basis = 0;
+	uint64		changes = 0;
+	bool		done = false;
+
+	if (tracked)
+	{
+		basis = track_basis(catalog, model, &problem);
+		if (how == MODE_AUTO || how == MODE_INCREMENTAL)
+			obstacle = increment_obstacle(model, run->as_of, basis, &changes);
+	}
+	if (how == MODE_INCREMENTAL && obstacle)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("model \"%s\" cannot be refreshed incrementally", model->name),
+				 errdetail_internal("%s", obstacle),
+				 tracked ? errhint("Use mode \"auto\" or \"full\".") :
+				 errhint("Have changes captured by influence_track, or use mode \"auto\" or \"full\".")));
+	if (how == MODE_INCREMENTAL ||
+		(how == MODE_AUTO && obstacle == NULL && increment_pays(model, changes)))
+	{
+		run->mode = "incremental";
+		done = refresh_incrementally(model, changes, how == MODE_INCREMENTAL, run);
+	}
+	if (!done)
+	{
+		run->mode = how == MODE_RESCALE ? "rescale" : "full";
+		refresh(model, how == MODE_RESCALE, run);
+	}
+	if (tracked)
+	{
+		/* all of it is in what was read */
+		QueueRest	rest = queue_take(model, GetActiveSnapshot(), run->as_of);
+
+		/* of the future, what was left out must be what the queue still has */
+		if (run->skipped_future != (done ? rest.rows : rest.sum))
+			basis = 0;
+		if (problem)
+			warn_of_gaps(model, problem);
+	}
+	/* what triggers found meanwhile, they did not compare with this basis */
+	if (basis != 0 && !track_same_tables(catalog, model, basis))
+		basis = 0;
+	model->basis = basis;
+}
+
 /*
  * Refresh a model, in a subtransaction: if it fails, all that it holds has
  * been let go of when that is recorded and the error goes its way.
  */
 static void
-refresh_or_record(const Catalog *catalog, Model *model, bool rescale, Run *run)
+refresh_or_record(const Catalog *catalog, Model *model, RefreshMode how, Run *run)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -81,24 +143,7 @@ refresh_or_record(const Catalog *catalog, Model *model, bool rescale, Run *run)
 	running = &this;
 	PG_TRY();
 	{
-		char	   *problem = NULL;
-		uint64		basis = 0;
-
-		if (OidIsValid(model->queue))
-			basis = track_basis(catalog, model, &problem);
-		refresh(model, rescale, run);
-		if (OidIsValid(model->queue))
-		{
-			/* all of it is in what was read */
-			(void) queue_consume(model, GetActiveSnapshot(), NULL, NULL);
-			if (problem)
-				warn_of_gaps(model, problem);
-		}
-		/* what triggers found meanwhile, they did not compare with this basis */
-		if (basis != 0 && !track_same_tables(catalog, model, basis))
-			basis = 0;
-		/* rows of the future are counted later, and in no queue then */
-		model->basis = run->skipped_future > 0 ? 0 : basis;
+		refresh_as_asked(catalog, model, how, run);
 		retain_history(model, run->as_of);
 		CHECK_FOR_INTERRUPTS();
 		ReleaseCurrentSubTransaction();
@@ -123,13 +168,9 @@ refresh_or_record(const Catalog *catalog, Model *model, bool rescale, Run *run)
 	CurrentResourceOwner = owner;
 }
 
-/*
- * Run a model, record that, and return the row of influence_run.  The scale
- * is taken anew if rescale says so.
- */
+/* Run a model, record that, and return the row of influence_run. */
 static Datum
-run_model(FunctionCallInfo fcinfo, const char *name, const char *mode, TimestampTz as_of,
-		  bool rescale)
+run_model(FunctionCallInfo fcinfo, const char *name, RefreshMode how, TimestampTz as_of)
 {
 	Catalog		catalog = catalog_open(fcinfo);
 	Model	   *model;
@@ -149,7 +190,7 @@ run_model(FunctionCallInfo fcinfo, const char *name, const char *mode, Timestamp
 	desc = BlessTupleDesc(desc);
 
 	run.started_at = GetCurrentTimestamp();
-	run.mode = mode;
+	run.mode = how == MODE_INCREMENTAL ? "incremental" : how == MODE_RESCALE ? "rescale" : "full";
 	run.as_of = as_of;
 	model = model_find(&catalog, name, true);
 	check_not_running(model);
@@ -168,7 +209,7 @@ run_model(FunctionCallInfo fcinfo, const char *name, const char *mode, Timestamp
 	 */
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	refresh_or_record(&catalog, model, rescale, &run);
+	refresh_or_record(&catalog, model, how, &run);
 	PopActiveSnapshot();
 	run.finished_at = GetCurrentTimestamp();
 
@@ -192,6 +233,7 @@ run_model(FunctionCallInfo fcinfo, const char *name, const char *mode, Timestamp
 	ADD(INT8OID, Int64GetDatum(run.edges));
 	ADD(INT4OID, Int32GetDatum(run.iterations));
 	ADD(FLOAT8OID, Float8GetDatum(run.residual));
+	ADD(FLOAT8OID, Float8GetDatum(run.error_bound));
 	ADD(BOOLOID, BoolGetDatum(run.converged));
 	ADD(INT8OID, Int64GetDatum(run.changed));
 	ADD(INT8OID, Int64GetDatum(run.peak_memory));
@@ -221,9 +263,11 @@ run_model(FunctionCallInfo fcinfo, const char *name, const char *mode, Timestamp
 /*
  * influence_refresh(model text, mode text, as_of timestamptz) returns influence_run
  *
- * Compute a model's scores anew and publish them.  Raises an error if there
- * is no such model, a mode is not known or not possible, as_of is infinite,
- * and whatever the stages of refresh.c raise; nothing is changed then.
+ * Compute a model's scores anew and publish them: from all interactions, or
+ * from what has changed since the last run.  mode "auto" does what costs less
+ * and is possible.  Raises an error if there is no such model, a mode is not
+ * known or not possible, as_of is infinite, and whatever the stages of
+ * refresh.c raise; nothing is changed then.
  */
 Datum
 influence_refresh(PG_FUNCTION_ARGS)
@@ -232,13 +276,15 @@ influence_refresh(PG_FUNCTION_ARGS)
 	char	   *mode = PG_ARGISNULL(1) ? "auto" : text_to_cstring(PG_GETARG_TEXT_PP(1));
 	TimestampTz as_of = PG_ARGISNULL(2) ? GetCurrentTransactionStartTimestamp() :
 		PG_GETARG_TIMESTAMPTZ(2);
+	RefreshMode how;
 
-	if (strcmp(mode, "incremental") == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a refresh cannot be incremental without a record of what changed"),
-				 errhint("Use mode \"auto\" or \"full\".")));
-	if (strcmp(mode, "auto") != 0 && strcmp(mode, "full") != 0)
+	if (strcmp(mode, "auto") == 0)
+		how = MODE_AUTO;
+	else if (strcmp(mode, "full") == 0)
+		how = MODE_FULL;
+	else if (strcmp(mode, "incremental") == 0)
+		how = MODE_INCREMENTAL;
+	else
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid mode \"%s\"", mode),
@@ -247,7 +293,7 @@ influence_refresh(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("as_of must be finite")));
-	PG_RETURN_DATUM(run_model(fcinfo, name, "full", as_of, false));
+	PG_RETURN_DATUM(run_model(fcinfo, name, how, as_of));
 }
 
 /*
@@ -265,5 +311,5 @@ influence_rescale(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("influence_rescale()");
 	model_check_owner(model_find(&catalog, name, true));
-	PG_RETURN_DATUM(run_model(fcinfo, name, "rescale", GetCurrentTransactionStartTimestamp(), true));
+	PG_RETURN_DATUM(run_model(fcinfo, name, MODE_RESCALE, GetCurrentTransactionStartTimestamp()));
 }

@@ -59,11 +59,12 @@ score_of(double influence, double reference, double c)
 }
 
 /*
- * percentile[i]: of the n users, how many have less influence than user i, in
- * percent.  scratch is four arrays of n words.
+ * percentile[i]: how many users have less influence than user i, in percent.
+ * Of the n nodes only so many are users; the others have no influence.
+ * scratch is four arrays of n words.
  */
 void
-score_percentiles(const double *influence, uint32_t n, float *percentile,
+score_percentiles(const double *influence, uint32_t n, uint32_t users, float *percentile,
 				  uint64_t *const scratch[4])
 {
 	uint64_t   *key = scratch[0];
@@ -82,12 +83,12 @@ score_percentiles(const double *influence, uint32_t n, float *percentile,
 			m++;
 		}
 	}
-	zero = n - m;
+	zero = users - m;
 	radix_sort(key, user, scratch[2], scratch[3], m, 64);
 	for (uint32_t i = 0, first = 0; i < m; i++)
 	{
 		if (key[i] != key[first])
 			first = i;
-		percentile[user[i]] = (float) (100.0 * ((double) zero + first) / n);
+		percentile[user[i]] = (float) (100.0 * ((double) zero + first) / users);
 	}
 }

@@ -32,7 +32,7 @@ extern MixtureUnits score_units(const Mixture *mixture, double received, double 
 								double audience);
 extern double score_settle(double influence);
 extern double score_of(double influence, double reference, double c);
-extern void score_percentiles(const double *influence, uint32_t n, float *percentile,
-							  uint64_t *const scratch[4]);
+extern void score_percentiles(const double *influence, uint32_t n, uint32_t users,
+							  float *percentile, uint64_t *const scratch[4]);
 
 #endif

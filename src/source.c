@@ -56,12 +56,6 @@
 #define BATCH			1024
 #define BATCH_BYTES		(64 * 1024)
 
-/*
- * A row that weighs less counts as weighing nothing: it keeps sums of weights
- * where their reciprocals are finite.
- */
-#define LEAST_WEIGHT	1e-290
-
 /* What a column is for. */
 typedef enum Role
 {
@@ -86,7 +80,8 @@ typedef struct Reader
 				at,
 				kind,
 				network,
-				topic;
+				topic,
+				sign;
 	const WeightTable *kind_weights;
 	const WeightTable *network_weights;
 	const ForgottenSet *forgotten;	/* NULL: nobody */
@@ -106,6 +101,7 @@ typedef struct Reader
 	Id			target_id[BATCH];
 	Id			label_id[BATCH];
 	float8		row_weight[BATCH];
+	int16		row_sign[BATCH];
 	LabelText	label;			/* of the row */
 	char	   *bytes;			/* of the ids in the batch */
 	Size		bytes_used;
@@ -424,7 +420,8 @@ pass_on(Reader *reader)
 		.source = reader->source_id,
 		.target = reader->target_id,
 		.weight = reader->shared->weighted ? reader->row_weight : NULL,
-		.label = reader->shared->labelled ? reader->label_id : NULL
+		.label = reader->shared->labelled ? reader->label_id : NULL,
+		.sign = reader->sign.attno ? reader->row_sign : NULL
 	};
 
 	if (batch.n > 0)
@@ -694,6 +691,8 @@ take_row(Reader *reader, TupleTableSlot *slot)
 	reader->source_id[reader->n] = source;
 	reader->target_id[reader->n] = target;
 	reader->row_weight[reader->n] = weight;
+	if (reader->sign.attno)
+		reader->row_sign[reader->n] = DatumGetInt16(VALUE(slot, reader->sign));
 	if (++reader->n == BATCH)
 		flush(reader);
 done:
@@ -718,6 +717,7 @@ begin(SourceShared *shared, Arena *arena, SourceConsumer consumer, void *context
 	reader->kind = shared->kind;
 	reader->network = shared->network;
 	reader->topic = shared->topic;
+	reader->sign = shared->sign;
 	label_init(&reader->label);
 	if (shared->kind_weights)
 		reader->kind_weights = arena_address(arena, shared->kind_weights);
@@ -761,7 +761,7 @@ source_read_table(SourceShared *shared, Arena *arena, Relation rel, TableScanDes
 	reader->last_attno = Max(Max(Max(reader->source.attno, reader->target.attno),
 								 Max(reader->weight.attno, reader->at.attno)),
 							 Max(Max(reader->kind.attno, reader->network.attno),
-								 reader->topic.attno));
+								 Max(reader->topic.attno, reader->sign.attno)));
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 		take_row(reader, slot);
 	ExecDropSingleTupleTableSlot(slot);
@@ -835,6 +835,7 @@ source_read_query(SourceShared *shared, Arena *arena, const Model *model, Relati
 		shared->topic.format == SOURCE_CAST_ARRAY ?
 		select_column(&query, &n, model->topic, true, "text[]", SOURCE_TEXT_ARRAY) :
 		select_column(&query, &n, model->topic, shared->topic.attno != 0, "text", SOURCE_TEXT);
+	reader->sign = select_column(&query, &n, "sign", shared->sign.attno != 0, "int2", SOURCE_INT2);
 	reader->last_attno = n;
 	appendStringInfo(&query, " FROM %s",
 					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),

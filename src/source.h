@@ -10,6 +10,12 @@
 
 #include "model.h"
 
+/*
+ * A row that weighs less counts as weighing nothing: it keeps sums of weights
+ * where their reciprocals are finite.
+ */
+#define LEAST_WEIGHT	1e-290
+
 /* How a column's value becomes what is wanted of it. */
 typedef enum SourceFormat
 {
@@ -50,6 +56,7 @@ typedef struct SourceShared
 	SourceColumn kind;
 	SourceColumn network;
 	SourceColumn topic;
+	SourceColumn sign;			/* of a queue: see queue.h */
 	bool		weighted;		/* some row may weigh other than 1 */
 	bool		unweighted;		/* rows that weigh anything weigh 1 */
 	bool		labelled;		/* rows have a kind, network or topics to note */
@@ -76,6 +83,7 @@ typedef struct SourceBatch
 	const Id   *target;
 	const float8 *weight;		/* NULL: all weigh 1 */
 	const Id   *label;			/* as label_encode makes them; or NULL */
+	const int16 *sign;			/* 1: it is one, -1: it was one; or NULL */
 } SourceBatch;
 
 typedef void (*SourceConsumer) (void *context, const SourceBatch *batch);

@@ -155,6 +155,25 @@ task_build(Team *team)
 					 r->facets || r->keeper ? take_parts : NULL, r);
 }
 
+/*
+ * Task: make partitions of the graph that was kept into blocks.  Items are
+ * partitions.
+ */
+static void
+task_patch(Team *team)
+{
+	Refresh    *r = team->state;
+	uint64		partition;
+
+	need_blocks(r);
+	need_facets(r);
+	if (r->patch == NULL)
+		r->patch = patch_attach(&r->shared->patch, &r->arena, r->kept);
+	while (team_next(team, &partition))
+		patch_build(r->patch, r->blocks, (uint32) partition,
+					r->facets || r->keeper ? take_parts : NULL, r);
+}
+
 /* Task: ranks and scores of networks and topics.  Items are these. */
 static void
 task_facets(Team *team)
@@ -188,11 +207,13 @@ need_vectors(Refresh *r)
 	problem->chunk = arena_address(&r->arena, v->chunk);
 	problem->nchunks = v->nchunks;
 	problem->out_weight = r->out_weight;
-	problem->restart = shared->restart == RESTART_UNIFORM ? NULL : r->restart;
+	problem->restart = shared->restart == RESTART_UNIFORM && !v->lists_restart ? NULL : r->restart;
 	problem->damping = shared->damping;
 	problem->rank = arena_address(&r->arena, v->rank);
 	problem->share[0] = arena_address(&r->arena, v->share[0]);
 	problem->share[1] = arena_address(&r->arena, v->share[1]);
+	if (v->got != ARENA_NONE)
+		problem->got = arena_address(&r->arena, v->got);
 	problem->partial = arena_address(&r->arena, v->partial);
 	problem->control = &shared->control;
 	r->weighing = (RestartProblem)
@@ -254,11 +275,22 @@ task_restart(Team *team)
 			report_infinite();
 }
 
-/* Where everybody's receipts go: the array of shares not in use. */
+/*
+ * Where everybody's receipts go: the array of shares not in use, unless sweeps
+ * note them.
+ */
 double *
 stages_received(Refresh *r)
 {
-	return r->problem.share[(r->shared->control.iterations + 1) % 2];
+	return r->problem.got ? r->problem.got :
+		r->problem.share[(r->shared->control.iterations + 1) % 2];
+}
+
+/* The shares that receipts come from, when ranks are found. */
+const double *
+stages_shares(const Refresh *r)
+{
+	return r->problem.share[(r->shared->control.iterations + (r->problem.got != NULL)) % 2];
 }
 
 /* Task: a step of the rank kernel.  Items are chunks. */
@@ -287,8 +319,9 @@ stages_audience(Refresh *r)
 }
 
 /*
- * Task: what everybody receives from the final ranks, how many people react
- * to them and with what pair weights.  Items are chunks.
+ * Task: what everybody receives from the final ranks, unless the last sweep
+ * has told, how many people react to them and with what pair weights.  Items
+ * are chunks.
  */
 static void
 task_receive(Team *team)
@@ -302,7 +335,8 @@ task_receive(Team *team)
 		const CsrChunk *chunk = &r->problem.chunk[i];
 		const CsrBlock *block = &r->blocks->block[chunk->block];
 
-		rank_chunk(&r->problem, RANK_RECEIVED, i, stages_received(r));
+		if (r->problem.got == NULL)
+			rank_chunk(&r->problem, RANK_RECEIVED, i, stages_received(r));
 		for (uint32 row = chunk->low; row < chunk->high; row++)
 		{
 			double		sum = 0;
@@ -322,6 +356,7 @@ const TeamTask stage_tasks[TASKS] = {
 	[TASK_COUNT] = task_count,
 	[TASK_ORDER] = task_order,
 	[TASK_BUILD] = task_build,
+	[TASK_PATCH] = task_patch,
 	[TASK_SCATTER] = task_scatter,
 	[TASK_RESTART] = task_restart,
 	[TASK_RANK] = task_rank,

@@ -9,6 +9,7 @@
 #include "facets.h"
 #include "keep.h"
 #include "labels.h"
+#include "patch.h"
 #include "rank.h"
 #include "restart.h"
 #include "source.h"
@@ -35,10 +36,12 @@ typedef struct Vectors
 	ArenaRef	restart;
 	ArenaRef	rank;
 	ArenaRef	share[2];
+	ArenaRef	got;			/* or none: see rank.h */
 	ArenaRef	chunk;			/* by chunk */
 	ArenaRef	partial;
 	ArenaRef	restart_partial;
 	uint64		nchunks;
+	bool		lists_restart;	/* restart has q, even if it is uniform */
 } Vectors;
 
 /* In shared memory when there are workers. */
@@ -53,6 +56,7 @@ typedef struct RefreshShared
 	BlocksShared blocks;
 	FacetsShared facets;
 	KeepShared	keep;
+	PatchShared patch;			/* if the graph was kept */
 	Vectors		vectors;		/* written by the leader between tasks, */
 	Restart		restart;		/* and so are these */
 	RestartStep restart_step;
@@ -77,11 +81,15 @@ typedef struct Refresh
 	Blocks	   *blocks;			/* once nodes are numbered */
 	Facets	   *facets;			/* once labels are numbered; or NULL */
 	Keeper	   *keeper;			/* or NULL: nothing is kept */
+	Kept	   *kept;			/* leader: the graph that was kept; or NULL */
+	Patch	   *patch;			/* once it is made into blocks */
 	bool		has_vectors;	/* blocks and problems are resolved */
 	RestartProblem weighing;
 	RankProblem problem;
 	double	   *out_weight;
 	double	   *restart;
+	uint32		users;			/* leader: nodes that take part */
+	uint64		beyond;			/* leader: of them, beyond the end of the scale */
 	ParallelTableScanDesc scan; /* NULL: the leader reads alone */
 	Snapshot	snapshot;		/* leader, when it reads alone */
 
@@ -99,6 +107,7 @@ enum
 	TASK_COUNT,
 	TASK_ORDER,
 	TASK_BUILD,
+	TASK_PATCH,
 	TASK_SCATTER,
 	TASK_RESTART,
 	TASK_RANK,
@@ -117,6 +126,7 @@ extern void stages_resolve(Refresh *refresh);
 extern void stages_weigh(RestartProblem *problem, RestartStep step, void *refresh);
 extern void stages_step(RankProblem *problem, RankStep step, void *refresh);
 extern double *stages_received(Refresh *refresh);
+extern const double *stages_shares(const Refresh *refresh);
 extern double *stages_responses(Refresh *refresh);
 extern uint64 *stages_audience(Refresh *refresh);
 

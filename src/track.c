@@ -30,6 +30,11 @@
  * that finds the tables different from what the last refresh saw says so in
  * the queue (capture.c).
  *
+ * A queue has the types that the interactions had when it was made.  Once a
+ * column has another one, rows do not fit it, and triggers can only note that
+ * something has changed.  A refresh warns then, and influence_track makes the
+ * queue anew: what is in the old one is lost, so that a full refresh follows.
+ *
  * Triggers find their queue by the name of the model, their one argument, so
  * that a dump restores them.  They depend on the queue, lest it be dropped and
  * they stay.
@@ -107,6 +112,48 @@ track_column(const Model *model, QueueColumn column)
 	};
 
 	return name[column];
+}
+
+/*
+ * Where a column of a model, which has it, is in a table that interactions are
+ * in, and in the queue.  False if one of them lacks it, or they are of different
+ * types: domains over the same type fit each other.
+ */
+bool
+track_map(const Model *model, QueueColumn column, Oid relid, AttrNumber *from, AttrNumber *to)
+{
+	*from = get_attnum(relid, track_column(model, column));
+	*to = get_attnum(model->queue, queue_column_name[column]);
+	return *from > 0 && *to > 0 &&
+		getBaseType(get_atttype(relid, *from)) == getBaseType(get_atttype(model->queue, *to));
+}
+
+/* The queue's column of signs; invalid if there is none of that type. */
+AttrNumber
+track_sign(const Model *model)
+{
+	AttrNumber	attno = get_attnum(model->queue, "sign");
+
+	return attno > 0 && get_atttype(model->queue, attno) == INT2OID ? attno : InvalidAttrNumber;
+}
+
+/*
+ * Can the queue take what the interactions have?  Not if it is gone.  A column
+ * that they lack themselves is for a refresh to report: it may come back.
+ */
+static bool
+queue_fits(const Model *model)
+{
+	for (int c = 0; c < QUEUE_COLUMNS; c++)
+	{
+		AttrNumber	from,
+					to;
+
+		if (track_column(model, c) && !track_map(model, c, model->interactions, &from, &to) &&
+			from != InvalidAttrNumber)
+			return false;
+	}
+	return track_sign(model) != InvalidAttrNumber;
 }
 
 /* The trigger function. */
@@ -371,6 +418,9 @@ track_basis(const Catalog *catalog, Model *model, char **problem)
 		else if (!member[i].complete)
 			*problem = psprintf("Table \"%s\" does not have all triggers, or not all are enabled.", name);
 	}
+	if (*problem == NULL && !queue_fits(model))
+		*problem = psprintf("Table \"%s\" does not fit the columns of the interactions any more.",
+							get_rel_name(model->queue));
 	rest = rest_fingerprint(model, problem);
 	return n == 0 || *problem ? 0 : make_basis(tables_fingerprint(member, n), rest);
 }
@@ -562,10 +612,19 @@ give_queue(const Model *model)
 						 quote_identifier(GetUserNameFromId(owner[0], false))));
 }
 
+/* Have changes of a model captured no more.  SPI is connected. */
+void
+track_end(const Catalog *catalog, Model *model)
+{
+	drop_triggers(catalog, model, InvalidOid);
+	tables_remove(model, TABLE_QUEUE);
+	model->basis = 0;
+}
+
 /*
- * Have changes captured: make the queue of a model if it has none, and the
- * triggers that are not there.  Raises an error where that is not possible or
- * not allowed.  SPI is connected.
+ * Have changes captured: make the queue of a model if it has none that fits,
+ * and the triggers that are not there.  Raises an error where that is not
+ * possible or not allowed.  SPI is connected.
  */
 static void
 track_begin(const Catalog *catalog, Model *model)
@@ -573,7 +632,10 @@ track_begin(const Catalog *catalog, Model *model)
 	uint64		n;
 	Member	   *member;
 
+	/* the lock stays: nobody changes the columns meanwhile */
 	relation_close(source_open(model), NoLock);
+	if (OidIsValid(model->queue) && !queue_fits(model))
+		track_end(catalog, model);
 	member = list_members_now(catalog, model, &n);
 	for (uint64 i = 0; i < n; i++)
 		check_member(model, &member[i]);
@@ -589,15 +651,6 @@ track_begin(const Catalog *catalog, Model *model)
 			create_triggers(catalog, model, member[i].relid);
 			model->basis = 0;
 		}
-}
-
-/* Have changes of a model captured no more.  SPI is connected. */
-void
-track_end(const Catalog *catalog, Model *model)
-{
-	drop_triggers(catalog, model, InvalidOid);
-	tables_remove(model, TABLE_QUEUE);
-	model->basis = 0;
 }
 
 /*
@@ -661,9 +714,10 @@ own_model(FunctionCallInfo fcinfo, const Catalog *catalog)
  *
  * Have the changes of a model's interactions captured from now on, by
  * triggers on their table and its partitions, in a queue; returns the queue.
- * Of a model that is tracked already, sees to it that all triggers are there.
- * Raises an error unless the caller owns the model and the tables, and if
- * these cannot have triggers that see all changes.
+ * Of a model that is tracked already, sees to it that all triggers are there
+ * and that the queue fits the interactions.  Raises an error unless the caller
+ * owns the model and the tables, and if these cannot have triggers that see all
+ * changes.
  */
 Datum
 influence_track(PG_FUNCTION_ARGS)
@@ -675,8 +729,6 @@ influence_track(PG_FUNCTION_ARGS)
 	model = own_model(fcinfo, &catalog);
 	model_check_owner(model);
 	spi_begin();
-	if (OidIsValid(model->queue) && get_rel_name(model->queue) == NULL)
-		track_end(&catalog, model);
 	track_begin(&catalog, model);
 	store(&catalog, model);
 	spi_end();

@@ -28,6 +28,9 @@ extern const char *const queue_column_name[QUEUE_COLUMNS];
 #define QUEUE_UNKNOWN	0
 
 extern const char *track_column(const Model *model, QueueColumn column);
+extern bool track_map(const Model *model, QueueColumn column, Oid relid, AttrNumber *from,
+					  AttrNumber *to);
+extern AttrNumber track_sign(const Model *model);
 extern void track_adapt(const Catalog *catalog, const Model *before, Model *model);
 extern void track_end(const Catalog *catalog, Model *model);
 extern uint64 track_basis(const Catalog *catalog, Model *model, char **problem);

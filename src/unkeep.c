@@ -117,7 +117,9 @@ skip_parts(const KeptHead *head, Reading *in, uint64 code)
 	{
 		if (head->labelled && !get(in, &value))
 			return false;
-		if (head->weighted ? !skip(in, sizeof(double)) : (code & 1) && !get(in, &value))
+		if ((head->weighted || (code & 1)) && !get(in, &value))
+			return false;
+		if (head->weighted && !skip(in, sizeof(double)))
 			return false;
 	}
 	return true;
@@ -217,7 +219,7 @@ cut_changes(Unkeeper *u, uint32 partition, Reading in, StringInfo out)
 		rest = in.at;
 		if (u->head.labelled && !get(&in, &delta))
 			return DAMAGED;
-		if (u->head.weighted ? !skip(&in, sizeof(double)) : !get(&in, &delta))
+		if (!get(&in, &delta) || (u->head.weighted && !skip(&in, sizeof(double))))
 			return DAMAGED;
 		if ((partition == u->partition && row == u->row) || source == u->slot)
 		{

@@ -40,12 +40,13 @@ my %table = (m => 'log', p => 'parts');
 
 sub refresh_sql
 {
-	my ($model) = @_;
+	my ($model, $mode) = @_;
+	$mode //= 'auto';
 	return <<"SQL";
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 DELETE FROM ${model}_base;
 INSERT INTO ${model}_base SELECT source, target, kind FROM $table{$model};
-SELECT 1 FROM influence_refresh('$model');
+SELECT 1 FROM influence_refresh('$model', '$mode');
 COMMIT;
 SQL
 }
@@ -123,9 +124,9 @@ ROLLBACK PREPARED 'g:n';
 SQL
 }
 
-# Refreshes again and again; some fail, because another one came first, or
-# because the server is gone.
-append_to_file("$dir/refresh_$_.sql", refresh_sql($_) x 400) for qw(m p);
+# Refreshes again and again; some fail, because another one came first, because
+# they cannot be incremental, or because the server is gone.
+append_to_file("$dir/refresh_$_.sql", (refresh_sql($_, 'incremental') . refresh_sql($_)) x 200) for qw(m p);
 
 sub start_all
 {
@@ -179,7 +180,7 @@ my @run = start_all(8);
 my $most = watch(7, 'side by side');
 stop_all(@run);
 cmp_ok($most, '>', 0, 'changes were in the queue');
-cmp_ok($node->safe_psql('postgres', 'SELECT sum(runs) FROM influence_models'), '>', $runs_before + 5, 'there were refreshes');
+cmp_ok($node->safe_psql('postgres', 'SELECT sum(runs) FROM influence_models'), '>', $runs_before + 2, 'there were refreshes');
 cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM $table{$_}"), '>', 2000, "$_: rows were added") for qw(m p);
 
 # kill -9, in the middle of it all
@@ -221,11 +222,15 @@ $node->stop('immediate');
 $node->start;
 is($node->safe_psql('postgres', difference_sql($_)), '0', "$_: all is told of after an immediate stop") for qw(m p);
 
-# In the end a refresh leaves nothing, and scores are those of a model that
-# never was tracked.
+# In the end an incremental refresh leaves nothing, after many others, and scores
+# are those of a model that never was tracked.
 for my $model (qw(m p))
 {
-	$node->safe_psql('postgres', refresh_sql($model));
+	my ($full, $incremental) = split /\|/, $node->safe_psql('postgres',
+		"SELECT count(*) FILTER (WHERE mode = 'full'), count(*) FILTER (WHERE mode = 'incremental') FROM influence_run WHERE model = '$model'");
+	note("$model: $full refreshes were full, $incremental incremental");
+	cmp_ok($incremental, '>', 2, "$model: many refreshes were incremental");
+	$node->safe_psql('postgres', refresh_sql($model, 'incremental'));
 	is($node->safe_psql('postgres', "SELECT count(*) FROM ${model}_queue"), '0', "$model: nothing is left");
 	is($node->safe_psql('postgres', "SELECT basis IS NOT NULL FROM influence_model WHERE name = '$model'"), 't', "$model: and all is known");
 	$node->safe_psql('postgres', "SELECT influence_create_model('fresh_$model', '$table{$model}', kind => 'kind'); SELECT influence_refresh('fresh_$model')");

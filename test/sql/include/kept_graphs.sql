@@ -125,6 +125,7 @@ BEGIN
 					x := 1;
 					IF labelled THEN SELECT g.at, g.value INTO at, label FROM get_varint(row.data, at) g; END IF;
 					IF weighted THEN
+						SELECT g.at INTO at FROM get_varint(row.data, at) g;
 						x := float_at(row.data, at, little);
 						at := at + 8;
 					ELSIF code & 1 = 1 THEN
@@ -150,6 +151,7 @@ BEGIN
 			label := 0;
 			IF labelled THEN SELECT g.at, g.value INTO at, label FROM get_varint(row.data, at) g; END IF;
 			IF weighted THEN
+				SELECT g.at INTO at FROM get_varint(row.data, at) g;
 				x := CASE WHEN number_at(row.data, at, 8, little) = 0 THEN 0 ELSE float_at(row.data, at, little) END;
 				at := at + 8;
 			ELSE
@@ -220,7 +222,7 @@ BEGIN
 		|| float_bytes(scale, little) || substr(head, 49, 36) || number_bytes((SELECT count(*) FROM node), 4, little)
 		|| number_bytes((SELECT count(*) FROM label), 4, little) || number_bytes((SELECT count(*) FROM label WHERE NOT own), 4, little)
 		|| (SELECT string_agg(number_bytes((SELECT count(*) FROM node n WHERE n.partition = q), 4, little), '' ORDER BY q) FROM generate_series(0, 63) q)
-		|| substr(base_head, 97, 256);
+		|| substr(base_head, 97, 256) || substr(head, 609);
 	EXECUTE format('INSERT INTO %s VALUES ($1, ''head'', '''', 0, 0, $2)', graph) USING this, head;
 	EXECUTE format('INSERT INTO %s SELECT $1, ''ids'', '''', partition, min(at), string_agg(bytes, '''' ORDER BY at) FROM node WHERE own GROUP BY partition', graph) USING this;
 	EXECUTE format('INSERT INTO %s SELECT $1, ''voices'', '''', partition, 0, string_agg(voice, '''' ORDER BY at) FROM node GROUP BY partition', graph) USING this;
@@ -233,7 +235,7 @@ BEGIN
 		FOR row IN SELECT * FROM change c WHERE c.partition = p ORDER BY c.target, c.source, c.label LOOP
 			data := data || varint(row.target - target) || varint(row.source - CASE WHEN row.target = target THEN source ELSE 0 END)
 				|| CASE WHEN get_byte(head, 6) = 1 THEN varint(row.label) ELSE '' END
-				|| CASE WHEN get_byte(head, 5) = 1 THEN float_bytes(row.x, little) ELSE varint(row.x::bigint) END;
+				|| CASE WHEN get_byte(head, 5) = 1 THEN varint((row.x > 0)::int) || float_bytes(row.x, little) ELSE varint(row.x::bigint) END;
 			target := row.target;
 			source := row.source;
 		END LOOP;
