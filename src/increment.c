@@ -67,7 +67,7 @@
 #define AGED			(1.0 / 64)
 
 /* When that part of all users is due a scan costs less than look-ups. */
-#define MANY_DUE		(1.0 / 10)
+#define MANY_DUE		(1.0 / 4)
 
 /* L1 distance of ranks from the exact ones. */
 #define ERROR_BOUND		2e-7
