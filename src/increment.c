@@ -327,10 +327,10 @@ increment_warm(Increment *inc, Refresh *r)
 	memset(share, 0, (Size) blocks->slots * sizeof(double));
 	for (uint32 p = 0; p < ID_PARTITIONS; p++)
 	{
-		CHECK_FOR_INTERRUPTS();
 		const double *voice = kept_voices(r->kept, p);
 		CsrBlock	block = {.lane = p, .lanes = ID_PARTITIONS};
 
+		CHECK_FOR_INTERRUPTS();
 		for (uint32 v = blocks->base[p]; v < blocks->base[p + 1]; v++)
 		{
 			uint32		row = v - blocks->base[p];
@@ -395,7 +395,7 @@ intern_ids(Increment *inc, Refresh *r)
 
 /* Note who had a part in what changed, a bit for each number. */
 static uint64 *
-find_touched(const Refresh *r)
+find_touched(Refresh *r)
 {
 	const BlocksShared *blocks = &r->shared->blocks;
 	const DeltaShared *delta = &r->shared->patch.delta;
@@ -404,7 +404,7 @@ find_touched(const Refresh *r)
 	for (uint32 p = 0; p < ID_PARTITIONS; p++)
 	{
 		const DeltaPart *part = delta->parts[p] == 0 ? NULL :
-			arena_address((Arena *) &r->arena, delta->part[p]);
+			arena_address(&r->arena, delta->part[p]);
 
 		for (uint64 i = 0; i < delta->parts[p]; i++)
 		{
@@ -431,7 +431,7 @@ result_of(const Results *results, uint32 number)
  * published when they are written.
  */
 static Due *
-find_due(const Increment *inc, const Refresh *r, const Results *results, KeptScore *published,
+find_due(const Increment *inc, Refresh *r, const Results *results, KeptScore *published,
 		 uint32 *n)
 {
 	const BlocksShared *blocks = &r->shared->blocks;

@@ -126,7 +126,12 @@ SQL
 
 # Refreshes again and again; some fail, because another one came first, because
 # they cannot be incremental, or because the server is gone.
-append_to_file("$dir/refresh_$_.sql", (refresh_sql($_, 'incremental') . refresh_sql($_)) x 200) for qw(m p);
+for my $model (qw(m p))
+{
+	my $both = refresh_sql($model, 'incremental') . refresh_sql($model);
+
+	append_to_file("$dir/refresh_$model.sql", $both x 200);
+}
 
 sub start_all
 {
@@ -180,7 +185,7 @@ my @run = start_all(8);
 my $most = watch(7, 'side by side');
 stop_all(@run);
 cmp_ok($most, '>', 0, 'changes were in the queue');
-cmp_ok($node->safe_psql('postgres', 'SELECT sum(runs) FROM influence_models'), '>', $runs_before + 2, 'there were refreshes');
+cmp_ok($node->safe_psql('postgres', 'SELECT sum(runs) FROM influence_models'), '>', $runs_before + 5, 'there were refreshes');
 cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM $table{$_}"), '>', 2000, "$_: rows were added") for qw(m p);
 
 # kill -9, in the middle of it all
@@ -229,7 +234,7 @@ for my $model (qw(m p))
 	my ($full, $incremental) = split /\|/, $node->safe_psql('postgres',
 		"SELECT count(*) FILTER (WHERE mode = 'full'), count(*) FILTER (WHERE mode = 'incremental') FROM influence_run WHERE model = '$model'");
 	note("$model: $full refreshes were full, $incremental incremental");
-	cmp_ok($incremental, '>', 2, "$model: many refreshes were incremental");
+	cmp_ok($incremental, '>', 10, "$model: many refreshes were incremental");
 	$node->safe_psql('postgres', refresh_sql($model, 'incremental'));
 	is($node->safe_psql('postgres', "SELECT count(*) FROM ${model}_queue"), '0', "$model: nothing is left");
 	is($node->safe_psql('postgres', "SELECT basis IS NOT NULL FROM influence_model WHERE name = '$model'"), 't', "$model: and all is known");
